@@ -1,0 +1,29 @@
+/* The names by which the preload object interposes vfork: no frame may lie between the program and the stub. */
+	.text
+	.globl	vfork
+	.type	vfork, %function
+	.globl	__vfork
+	.type	__vfork, %function
+	.align	4
+vfork:
+__vfork:
+	.cfi_startproc
+	hint	#34			/* bti c */
+	b	kev_vfork
+	.cfi_endproc
+	.size	vfork, .-vfork
+	.size	__vfork, .-__vfork
+
+	.section .note.GNU-stack,"",%progbits
+
+	/* BTI and PAC. */
+	.section .note.gnu.property,"a"
+	.align	3
+	.long	4
+	.long	16
+	.long	5
+	.asciz	"GNU"
+	.long	0xc0000000
+	.long	4
+	.long	3
+	.long	0

@@ -1,0 +1,194 @@
+// An array mirror's life and its waits; keeping it in step with the array is array_sync.cpp's.
+#include "mirror/array_mirror.hpp"
+
+#include <cerrno>
+#include <sys/mman.h>
+
+#include "mirror/tuning.hpp"
+#include "os/memory.hpp"
+#include "os/poll.hpp"
+#include "process/fd_table.hpp"
+#include "process/private_fds.hpp"
+
+namespace kev::mirror {
+
+constinit Tuning tuning;
+
+using stats::Fallback;
+using wait::Deadline;
+using wait::WaitSet;
+
+namespace {
+
+unsigned power_of_two_above(unsigned n) {
+  unsigned power = 16;
+  while (power < n) power *= 2;
+  return power;
+}
+
+// Hands out pieces of one mapping, each aligned for its type.
+class Carver {
+ public:
+  explicit Carver(void* block) : at_(static_cast<char*>(block)) {}
+  template <typename T>
+  T* take(size_t count) {
+    at_ += -reinterpret_cast<uintptr_t>(at_) & (alignof(T) - 1);
+    T* piece = reinterpret_cast<T*>(at_);
+    at_ += count * sizeof(T);
+    return piece;
+  }
+
+ private:
+  char* at_;
+};
+
+Answer finish(Fallback reason) { return {Answer::Kind::finish, 0, reason}; }
+
+// An answer without a ready entry. poll() writes every revents then too, also when a handler interrupts it.
+Answer done(pollfd* fds, unsigned count, int result) {
+  for (unsigned i = 0; i < count; ++i) fds[i].revents = 0;
+  return {Answer::Kind::done, result, {}};
+}
+
+}  // namespace
+
+int ArrayMirror::open(unsigned count, int wake_fd) {
+  unsigned capacity = (count + count / 8 + 31) & ~15u;
+  unsigned ring_slots = power_of_two_above(capacity / kReadyShare);
+  unsigned interest_slots = wait::InterestSet::slots_for(capacity);
+  size_t bytes = capacity * (sizeof(pollfd) + sizeof(uint32_t)) + interest_slots * sizeof(Interest) +
+                 ring_slots * (sizeof(WaitSet::Event) + sizeof(epoll_event) + sizeof(pollfd)) + 128;
+  void* block = os::map_private(bytes);
+  if (block == nullptr) return -ENOMEM;
+  Carver carver(block);
+  auto* ring = carver.take<WaitSet::Event>(ring_slots);
+  auto* interests = carver.take<Interest>(interest_slots);
+  auto* scratch = carver.take<epoll_event>(ring_slots);
+  shadow_ = carver.take<pollfd>(capacity);
+  next_ = carver.take<uint32_t>(capacity);
+  reported_ = carver.take<pollfd>(ring_slots);
+
+  engine_.configure(scratch, static_cast<int>(ring_slots), wake_fd, process::private_descriptors);
+  int error = engine_.open();
+  if (error < 0) {
+    os::munmap(block, bytes);
+    return error;
+  }
+  set_.attach(engine_, ring, ring_slots, interests, interest_slots);
+  block_ = block;
+  block_bytes_ = bytes;
+  capacity_ = capacity;
+  ring_slots_ = ring_slots;
+  count_ = 0;
+  skip_ = 0;
+  stale_ = false;
+  verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
+  changes_seen_ = process::held_fd_changes.load(std::memory_order_acquire);
+  return 0;
+}
+
+void ArrayMirror::close() {
+  if (block_ == nullptr) return;
+  // Closing the set takes its registrations along.
+  set_.for_each([](Interest& interest) { process::release_fd(interest.fd); });
+  engine_.close();
+  count_ = 0;
+  // Forgotten before it is unmapped: a child forked in between must not unmap it a second time.
+  void* block = block_;
+  block_ = nullptr;
+  os::munmap(block, block_bytes_);
+}
+
+void ArrayMirror::abandon() {
+  engine_.forget();
+  close();
+}
+
+void ArrayMirror::disconnect(bool close) {
+  if (close)
+    engine_.close();
+  else
+    engine_.forget();
+}
+
+Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, const sigset_t* mask) {
+  int found = set_.wait(deadline.at_most(tuning.verify_ns), mask);
+  if (found == 0) return nothing(fds, count, deadline);
+  if (found == -EINTR) return done(fds, count, -EINTR);
+  if (found < 0) {
+    stale_ = true;  // the private set is gone: a raw close took it
+    return finish(Fallback::revoked);
+  }
+  if (static_cast<unsigned>(found) > count / kReadyShare + 1 || static_cast<unsigned>(found) == ring_slots_) {
+    set_.discard();
+    skip_ = kReadySkip;
+    return finish(Fallback::mostly_ready);
+  }
+  int reported = gather();
+  if (reported < 0) return finish(Fallback::revoked);
+  int confirmed = os::poll_now(reported_, static_cast<nfds_t>(reported));
+  int ready = confirmed > 0 ? scatter(fds, count, reported) : 0;
+  if (ready > 0) return {Answer::Kind::done, ready, {}};
+  stale_ = true;
+  return finish(Fallback::unconfirmed);
+}
+
+// The engine has nothing, and either the deadline or the verification period has passed.
+Answer ArrayMirror::nothing(pollfd* fds, unsigned count, const Deadline& deadline) {
+  int64_t now = os::clock_ns(CLOCK_MONOTONIC);
+  bool fresh = now - verified_ns_ < tuning.verify_ns;
+  bool passed = deadline.passed();
+  if (passed && fresh) return done(fds, count, 0);
+  verified_ns_ = now;
+  return finish(passed ? Fallback::verify : Fallback::long_sleep);
+}
+
+void ArrayMirror::check_found_by_kernel() {
+  if (set_.wait(Deadline::now(), nullptr) <= 0) stale_ = true;
+  set_.discard();
+}
+
+// Takes the events out of the ring into reported_. -1: nothing but a wake-up.
+int ArrayMirror::gather() {
+  int reported = 0;
+  for (;;) {
+    auto run = set_.claim(ring_slots_);
+    if (run.count == 0) break;
+    for (uint32_t i = 0; i < run.count; ++i) {
+      const WaitSet::Event& event = run.data[i];
+      if (event.token == engine::kWakeToken) continue;
+      const Interest* interest = set_.find(WaitSet::descriptor_of(event.token));
+      // An event of a file that had this number before: what it left in the set cannot be removed.
+      if (interest == nullptr || WaitSet::token_of(*interest) != event.token) {
+        stale_ = true;
+        continue;
+      }
+      // Asked of the kernel in the program's own words, with whatever bits it set.
+      short events = 0;
+      for (uint32_t at = interest->first; at != 0; at = next_[at - 1])
+        events = static_cast<short>(events | shadow_[at - 1].events);
+      reported_[reported++] = {interest->fd, events, 0};
+    }
+    set_.commit();
+  }
+  return reported > 0 ? reported : -1;
+}
+
+// Writes the confirmed results into the program's array. Returns how many entries are ready.
+int ArrayMirror::scatter(pollfd* fds, unsigned count, int reported) {
+  for (unsigned i = 0; i < count; ++i) fds[i].revents = 0;
+  int ready = 0;
+  for (int i = 0; i < reported; ++i) {
+    if (reported_[i].revents == 0) continue;
+    const Interest* interest = set_.find(reported_[i].fd);
+    for (uint32_t at = interest->first; at != 0; at = next_[at - 1]) {
+      pollfd& entry = fds[at - 1];
+      int always = POLLERR | POLLHUP | POLLNVAL;
+      entry.revents = static_cast<short>(reported_[i].revents & (entry.events | always));
+      if (entry.revents != 0) ++ready;
+    }
+  }
+  return ready;
+}
+
+}  // namespace kev::mirror

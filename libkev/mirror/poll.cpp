@@ -1,0 +1,43 @@
+// poll() by the core.
+#include "mirror/poll.hpp"
+
+#include "cancel/sleep.hpp"
+#include "mirror/tuning.hpp"
+
+namespace kev::mirror {
+
+namespace {
+
+struct PollCall {
+  static constexpr unsigned kSlots = kPollSlots;
+
+  pollfd* fds;
+  unsigned count;
+
+  Slot* slots(ThreadRecord& record) const { return record.poll_slot; }
+  ArrayMirror* mirrors(ThreadRecord& record) const { return record.poll_mirror; }
+  Key key() const { return {{fds}}; }
+  bool worthwhile() const { return true; }
+  bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }
+  int open(ArrayMirror& mirror, int wake_fd) const { return mirror.open(count, wake_fd); }
+  bool sync(ArrayMirror& mirror, stats::Fallback& reason) const { return mirror.sync(fds, count, reason); }
+  Answer wait(ArrayMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask) const {
+    return mirror.wait(fds, count, deadline, mask);
+  }
+  int own(const wait::Deadline& deadline, const sigset_t* mask) const {
+    return cancel::sleep(fds, count, deadline, mask);
+  }
+};
+
+}  // namespace
+
+int poll(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigset_t* mask) {
+  PollCall call = {fds, static_cast<unsigned>(count)};
+  if (count > kMaxEntries) return not_ours(call, stats::Fallback::argument);
+  cancel::check();
+  return wait_by_mirror(call, deadline, mask);
+}
+
+void poll_failed(const pollfd* fds) { call_failed(PollCall{const_cast<pollfd*>(fds), 0}); }
+
+}  // namespace kev::mirror

@@ -1,0 +1,66 @@
+// select's three sets as a poll array, and that array's mirror.
+//
+// Keeps a copy of the sets that the program passed last time, and the list of their descriptors; while the sets
+// stay the same, word by word, so does the list. The program's sets are written only when a wait is done, so that
+// they can still be passed to the program's own call. One thread at a time, like the array mirror.
+#pragma once
+
+#include <sys/select.h>
+
+#include "mirror/array_mirror.hpp"
+
+namespace kev::mirror {
+
+// select's sets; each may be null. A program may pass larger ones than fd_set (nfds above FD_SETSIZE).
+struct Sets {
+  using Word = unsigned long;
+  static constexpr unsigned kWordBits = 8 * sizeof(Word);
+
+  Word* in;
+  Word* out;
+  Word* except;
+
+  static unsigned words(int nfds) { return (static_cast<unsigned>(nfds) + kWordBits - 1) / kWordBits; }
+
+  Word word(const Word* set, unsigned i) const { return set == nullptr ? 0 : set[i]; }
+  Word any(unsigned i) const { return word(in, i) | word(out, i) | word(except, i); }
+
+  // How many descriptors below `nfds` stand in any of the sets. Stops counting at `enough`.
+  unsigned count(int nfds, unsigned enough) const;
+};
+
+class SelectMirror {
+ public:
+  bool is_open() const { return array_.is_open(); }
+
+  // Makes room for sets of `nfds` bits. 0 or -errno.
+  int open(int nfds, int wake_fd);
+  void close();
+  void abandon();
+  void disconnect(bool close) { array_.disconnect(close); }
+  bool fits(int nfds) const { return Sets::words(nfds) <= words_room_; }
+
+  // As ArrayMirror::sync and wait, for sets.
+  bool sync(const Sets& sets, int nfds, stats::Fallback& reason);
+  Answer wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask);
+  void check_found_by_kernel() { array_.check_found_by_kernel(); }
+  void wake() { array_.wake(); }
+  unsigned registrations() const { return array_.registrations(); }
+
+ private:
+  bool same(const Sets& sets, unsigned words) const;
+  void list(const Sets& sets, int nfds);
+  int write_back(const Sets& sets, int nfds);
+  void restore(const Sets& sets, unsigned i);
+
+  ArrayMirror array_;
+  void* block_ = nullptr;
+  size_t block_bytes_ = 0;
+  Sets::Word* shadow_ = nullptr;  // [3][words_room_]: in, out, except
+  pollfd* list_ = nullptr;
+  unsigned words_room_ = 0;
+  unsigned list_count_ = 0;
+  int nfds_ = 0;
+};
+
+}  // namespace kev::mirror

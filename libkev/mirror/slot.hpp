@@ -1,0 +1,82 @@
+// When an array is worth a mirror: what is remembered of one array of one thread.
+//
+// An array is known by its address. It is promoted after tuning.promote_after calls, and left to the kernel for a
+// while when a mirror did not work out, longer each time until the mirror has proved useful.
+#pragma once
+
+#include <cstdint>
+
+#include "mirror/tuning.hpp"
+#include "stats/counters.hpp"
+
+namespace kev::mirror {
+
+// What identifies an array: poll's address, or select's three.
+struct Key {
+  const void* address[3] = {};
+  bool operator==(const Key&) const = default;
+};
+
+struct Slot {
+  Key key;
+  unsigned seen = 0;     // calls so far, up to promotion
+  unsigned skip = 0;     // calls still left to the kernel after it did not work out
+  unsigned penalty = 0;  // what `skip` was set to last
+  unsigned useful = 0;   // answers since
+  uint64_t used = 0;     // tick of the last call
+  stats::Fallback skip_reason = {};
+
+  // Whether this call goes to the kernel by what is remembered; `reason` says why.
+  bool stays_in_kernel(stats::Fallback& reason) {
+    if (skip > 0) {
+      --skip;
+      reason = skip_reason;
+      return true;
+    }
+    if (seen < tuning.promote_after) {
+      ++seen;
+      reason = stats::Fallback::first;
+      return true;
+    }
+    return false;
+  }
+
+  // A mirror did not work out.
+  void punish(stats::Fallback reason) {
+    constexpr unsigned kFirst = 16, kLast = 8192;
+    penalty = penalty == 0 ? kFirst : penalty < kLast ? penalty * 2 : kLast;
+    skip = penalty;
+    skip_reason = reason;
+    useful = 0;
+  }
+
+  // A mirror answered.
+  void reward() {
+    constexpr unsigned kEnough = 64;
+    if (++useful == kEnough) penalty = 0;
+  }
+};
+
+// The slot of `key` among `count`, taken over from the one unused for longest if there is none; `evicted` then says
+// that its mirror is to be closed. Null: all are in use. Ticks count the thread's calls.
+inline Slot* find_slot(Slot* slots, unsigned count, const Key& key, uint64_t tick, bool& evicted) {
+  constexpr uint64_t kUnusedFor = 256;
+  evicted = false;
+  Slot* oldest = nullptr;
+  for (Slot* slot = slots; slot != slots + count; ++slot) {
+    if (slot->key == key) {
+      slot->used = tick;
+      return slot;
+    }
+    if (oldest == nullptr || slot->used < oldest->used) oldest = slot;
+  }
+  bool proven = oldest->seen >= tuning.promote_after;
+  if (proven && tick - oldest->used < kUnusedFor) return nullptr;
+  *oldest = {};
+  oldest->key = key;
+  oldest->used = tick;
+  evicted = true;
+  return oldest;
+}
+
+}  // namespace kev::mirror

@@ -1,0 +1,58 @@
+// What one thread mirrors, and who may touch it.
+//
+// States of a record (one word):
+//
+//   free ----acquire----> idle ----enter----> busy(sp) ----leave----> idle        the owner
+//                         idle ---revoker---> revoking --revoker----> idle        any thread
+//   any of these ---thread exit---> free
+//
+// Mirrors are only touched by whoever moved the record to busy or revoking. A revoker that meets a busy record asks
+// (`revoke`), wakes the sleeper and looks again: either it finds the record idle, or the owner saw the request as it
+// left. busy carries the stack pointer of the owner's frame: an entry from a deeper frame is a signal handler that
+// interrupted it (the kernel answers that one); an entry from the same or a shallower frame shows that the busy frame
+// was left by siglongjmp. Then the record is abandoned as it is, since a frame on another stack may still come back
+// to it, and the thread gets a new one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "mirror/array_mirror.hpp"
+#include "mirror/select_mirror.hpp"
+#include "mirror/slot.hpp"
+
+namespace kev::mirror {
+
+inline constexpr unsigned kPollSlots = 4;
+inline constexpr unsigned kSelectSlots = 2;
+
+struct ThreadRecord {
+  static constexpr uintptr_t kIdle = 0;
+  static constexpr uintptr_t kRevoking = 1;
+  static constexpr uintptr_t kFree = 2;
+
+  std::atomic<uintptr_t> state{kFree};
+  std::atomic<bool> revoke{false};
+  ThreadRecord* next = nullptr;       // in the list of all; never changes
+  ThreadRecord* abandoned = nullptr;  // the owner's previous record, left busy
+  unsigned abandoned_count = 0;
+  uint64_t tick = 0;
+
+  Slot poll_slot[kPollSlots];
+  ArrayMirror poll_mirror[kPollSlots];
+  Slot select_slot[kSelectSlots];
+  SelectMirror select_mirror[kSelectSlots];
+
+  template <typename Visit>
+  void for_each_mirror(Visit visit) {
+    for (auto& mirror : poll_mirror) visit(mirror);
+    for (auto& mirror : select_mirror) visit(mirror);
+  }
+  void close_all();
+};
+
+// The calling thread's record, made busy; null with `reason` if it cannot be entered now.
+ThreadRecord* enter(stats::Fallback& reason);
+void leave(ThreadRecord* record);
+
+}  // namespace kev::mirror

@@ -1,0 +1,116 @@
+// The way that a poll and a select call share: find the slot, promote, bring in step, wait, leave, finish.
+//
+// A template over what differs between an array and sets: `Call` knows the mirror's type and how to open, sync, wait
+// and make the program's own call. Lives here: the order of the steps. Does not: what a mirror does in each.
+#pragma once
+
+#include <climits>
+
+#include "mirror/registry.hpp"
+#include "mirror/thread_record.hpp"
+#include "process/vfork.hpp"
+
+namespace kev::mirror {
+
+// The result of a call that the core does not take: the program's own call is to be made, unchanged.
+inline constexpr int kNotOurs = INT_MIN;
+
+template <typename Call>
+int not_ours(const Call&, stats::Fallback reason) {
+  stats::add(reason);
+  return kNotOurs;
+}
+
+// Closes what the thread's other calls have not used for long: registrations cost whoever makes events.
+template <typename Mirror>
+void close_unused(Slot* slots, Mirror* mirrors, unsigned count, uint64_t tick) {
+  constexpr uint64_t kUnusedFor = 4096;
+  for (unsigned i = 0; i < count; ++i)
+    if (mirrors[i].is_open() && tick - slots[i].used > kUnusedFor) {
+      mirrors[i].close();
+      slots[i].seen = 0;
+    }
+}
+
+// The program's own call failed: begins anew with its slot.
+template <typename Call>
+void call_failed(const Call& call) {
+  stats::Fallback reason;
+  if (process::in_vfork_child()) return;
+  ThreadRecord* record = enter(reason);
+  if (record == nullptr) return;
+  Slot* slots = call.slots(*record);
+  for (unsigned i = 0; i < call.kSlots; ++i)
+    if (slots[i].key == call.key()) slots[i].seen = 0;
+  leave(record);
+}
+
+template <typename Call>
+int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigset_t* mask) {
+  using stats::Fallback;
+  if (process::in_vfork_child()) return not_ours(call, Fallback::revoked);
+  check_generation();
+  Fallback reason;
+  ThreadRecord* record = enter(reason);
+  if (record == nullptr) return not_ours(call, reason);
+  uint64_t tick = ++record->tick;
+  Slot* slots = call.slots(*record);
+  auto* mirrors = call.mirrors(*record);
+  if (tick % 1024 == 0) close_unused(slots, mirrors, call.kSlots, tick);
+
+  bool evicted;
+  Slot* slot = find_slot(slots, call.kSlots, call.key(), tick, evicted);
+  if (slot == nullptr) {
+    leave(record);
+    return not_ours(call, Fallback::first);
+  }
+  auto& mirror = mirrors[slot - slots];
+  if (evicted) mirror.close();
+  if (slot->stays_in_kernel(reason)) {
+    leave(record);
+    return not_ours(call, reason);
+  }
+  // Only now is the array looked at: the kernel has taken it before.
+  if (!call.worthwhile()) {
+    leave(record);
+    return not_ours(call, Fallback::small);
+  }
+  bool ok = true;
+  if (!call.fits(mirror)) {
+    mirror.close();
+    ok = !is_stopped() && !is_paused() && call.open(mirror, wake_descriptor()) >= 0;
+    reason = Fallback::resources;
+  }
+  // A filter came in between: it must not meet a system call of ours.
+  if (ok && is_stopped()) {
+    ok = false;
+    reason = Fallback::filtered;
+  }
+  if (!ok || !call.sync(mirror, reason)) {
+    // What passes by itself is tried again at the next call; what does not is left to the kernel for a while.
+    if (reason != Fallback::mostly_ready && reason != Fallback::closed) {
+      mirror.close();
+      slot->punish(reason);
+    }
+    leave(record);
+    return not_ours(call, reason);
+  }
+  Answer answer = call.wait(mirror, deadline, mask);
+  if (answer.kind == Answer::Kind::done) {
+    slot->reward();
+    leave(record);
+    return answer.result;
+  }
+  leave(record);
+
+  stats::add(answer.reason);
+  int result = call.own(deadline, mask);
+  if (result > 0 && (answer.reason == Fallback::verify || answer.reason == Fallback::long_sleep) && !is_stopped() &&
+      enter(reason) == record) {
+    if (mirror.is_open() && slot->key == call.key()) mirror.check_found_by_kernel();
+    leave(record);
+  }
+  return result;
+}
+
+}  // namespace kev::mirror

@@ -1,0 +1,69 @@
+// What is known of each descriptor number: who holds it, whether it is ours, how often it changed hands.
+//
+// One 8-byte slot per number in a lazily touched mapping. Any thread may note a change at any time, from signal
+// handlers too: atomics only, no locks. How a number is followed:
+//
+//   holder                                   closer (or a call that returns the number anew)
+//   marks += 1 holder                        the system call
+//   g = generation                           marks has a holder? generation += 1, changes += 1
+//   register with the engine, remember g
+//
+// Either the closer sees the holder, and the holder finds the generation changed at its next look; or the holder
+// came after the closer's look and registers what stands there now. A spurious note costs a look, nothing else.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace kev::process {
+
+struct FdSlot {
+  std::atomic<uint32_t> marks;
+  std::atomic<uint32_t> generation;
+};
+
+inline constexpr uint32_t kHolder = 1;                 // added once per mirror that has the number registered
+inline constexpr uint32_t kHolders = 0xffff;
+inline constexpr uint32_t kPrivate = 1u << 31;         // a descriptor of ours
+inline constexpr uint32_t kShared = 1u << 30;          // a copy was sent to another process: its file may outlive it
+inline constexpr uint32_t kTableDescriptors = 1u << 20;  // numbers beyond are never followed
+
+extern std::atomic<FdSlot*> fd_table;
+extern std::atomic<uint32_t> fd_table_size;     // 0 until mapped
+extern std::atomic<uint32_t> held_fd_changes;   // counts notes about held numbers
+
+// Maps the table; false if there is no memory for it.
+bool map_fd_table();
+
+// In a forked child: nothing is held and nothing is ours any more.
+void clear_fd_table();
+
+inline FdSlot* fd_slot(int fd) {
+  if (static_cast<uint32_t>(fd) >= fd_table_size.load(std::memory_order_acquire)) return nullptr;
+  return fd_table.load(std::memory_order_relaxed) + fd;
+}
+
+inline uint32_t fd_marks(int fd) {
+  FdSlot* slot = fd_slot(fd);
+  return slot == nullptr ? 0 : slot->marks.load(std::memory_order_acquire);
+}
+
+// Adds a holder: from now on changes of `fd` are noted. Null: the number is beyond those that are followed.
+FdSlot* hold_fd(int fd);
+void release_fd(int fd);
+
+inline bool is_private(int fd) { return (fd_marks(fd) & kPrivate) != 0; }
+
+// Notes that `fd` was closed or made anew, if anyone holds it. Call after the system call that did it.
+void note_change(int fd);
+inline void fd_changed(int fd) {
+  if ((fd_marks(fd) & kHolders) != 0) note_change(fd);
+}
+
+// The same for all numbers in [first, last].
+void fd_range_changed(uint32_t first, uint32_t last);
+
+// Notes that another process has `fd`'s file now.
+void fd_shared(int fd);
+
+}  // namespace kev::process

@@ -1,0 +1,78 @@
+// Placement of our own descriptors; the rules stand in private_fds.hpp.
+#include "process/private_fds.hpp"
+
+#include <cerrno>
+#include <climits>
+
+#include "os/file.hpp"
+#include "process/fd_table.hpp"
+#include "process/status.hpp"
+
+namespace kev::process {
+
+constinit std::atomic<int> private_guard{INT_MAX};
+constinit std::atomic<int> private_count{0};
+constinit const engine::DescriptorPolicy private_descriptors = {adopt_private, discard_private};
+
+namespace {
+
+constexpr int kSmallestTable = 256;
+constexpr int kMargin = 16;  // the guard stands this far below the lowest of ours
+
+constinit std::atomic<int> highest_used{0};
+
+// The lowest number to ask for: in the upper eighth of the table's present size, or of the next size when the
+// program has come near.
+int wanted_number() {
+  unsigned long size = status_number("FDSize:");
+  unsigned long top = size < kSmallestTable ? kSmallestTable : size;
+  unsigned long limit = os::descriptor_limit();
+  unsigned long used = static_cast<unsigned long>(highest_used.load(std::memory_order_relaxed));
+  if (used + kMargin * 2 > top - top / 8) top *= 2;
+  if (top > limit) top = limit;
+  if (top > kTableDescriptors) top = kTableDescriptors;
+  return static_cast<int>(top - top / 8);
+}
+
+}  // namespace
+
+int adopt_private(int fd) {
+  int wanted = wanted_number();
+  int moved = os::duplicate_above(fd, wanted);
+  os::close(fd);
+  if (moved < 0) return moved;
+  FdSlot* slot = fd_slot(moved);
+  if (slot == nullptr) {
+    os::close(moved);
+    return -EMFILE;
+  }
+  slot->marks.fetch_or(kPrivate, std::memory_order_release);
+  private_count.fetch_add(1, std::memory_order_relaxed);
+  int guard = private_guard.load(std::memory_order_relaxed);
+  int mine = moved > kMargin ? moved - kMargin : 0;
+  while (mine < guard && !private_guard.compare_exchange_weak(guard, mine, std::memory_order_relaxed)) {
+  }
+  return moved;
+}
+
+void discard_private(int fd) {
+  FdSlot* slot = fd_slot(fd);
+  if (slot == nullptr) return;
+  if ((slot->marks.fetch_and(~kPrivate, std::memory_order_acq_rel) & kPrivate) == 0) return;
+  os::close(fd);
+  if (private_count.fetch_sub(1, std::memory_order_relaxed) == 1)
+    private_guard.store(INT_MAX, std::memory_order_relaxed);
+}
+
+void program_uses(int fd) {
+  int highest = highest_used.load(std::memory_order_relaxed);
+  while (fd > highest && !highest_used.compare_exchange_weak(highest, fd, std::memory_order_relaxed)) {
+  }
+}
+
+void forget_private() {
+  private_count.store(0, std::memory_order_relaxed);
+  private_guard.store(INT_MAX, std::memory_order_relaxed);
+}
+
+}  // namespace kev::process

@@ -1,0 +1,34 @@
+// The descriptors that are ours: few, closed on exec, and out of the program's way.
+//
+// They stand near the top of the descriptor table's present size, so that the program gets the numbers that it
+// would get without us, and the table does not grow past 1024 on our account (a high number slows fork). When the
+// program's own numbers come near `private_guard`, or it meets its descriptor limit, whoever holds private
+// descriptors gives them back (mirror/registry.hpp) and makes new ones when they are next needed.
+#pragma once
+
+#include <atomic>
+
+#include "engine/epoll_engine.hpp"
+
+namespace kev::process {
+
+// The program's numbers come near ours from here on; INT_MAX while there are none.
+extern std::atomic<int> private_guard;
+extern std::atomic<int> private_count;
+
+// Moves a fresh descriptor to its place and marks it. The new number, or -errno with `fd` closed. A few system
+// calls; reads /proc/self/status.
+int adopt_private(int fd);
+
+// Closes a descriptor of ours, if the number is still ours.
+void discard_private(int fd);
+
+// Tells the placement of the highest number that the program was seen to use.
+void program_uses(int fd);
+
+// In a forked child: none is ours any more (the numbers stay open until exec unless discarded before).
+void forget_private();
+
+extern const engine::DescriptorPolicy private_descriptors;
+
+}  // namespace kev::process

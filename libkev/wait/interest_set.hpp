@@ -1,0 +1,62 @@
+// What a wait set watches: descriptor -> what was asked of the engine for it.
+//
+// A hash table with linear probing in memory that the caller provides; no allocation. One thread at a time.
+#pragma once
+
+#include <cstdint>
+
+namespace kev::wait {
+
+struct Interest {
+  int fd;               // -1: free
+  uint32_t events;      // what the engine was asked for
+  uint32_t generation;  // of the descriptor number when it was registered
+  uint32_t first;       // free for the owner of the set
+};
+
+class InterestSet {
+ public:
+  // The slots (a power of two) that hold `interests` at a load that keeps probing short.
+  static constexpr uint32_t slots_for(uint32_t interests) {
+    uint32_t slots = 16;
+    while (slots - slots / 4 < interests) slots *= 2;
+    return slots;
+  }
+
+  void attach(Interest* slots, uint32_t count);
+  void clear();
+
+  uint32_t size() const { return size_; }
+
+  // Null if `fd` is not there. Pointers are good until the next insert or erase.
+  Interest* find(int fd);
+
+  // Precondition: `fd` >= 0 is not there, and the set holds fewer than attach() made room for.
+  Interest* insert(int fd);
+  void erase(Interest* interest);
+
+  // The first interest, in no order, for which `wanted` holds; null if there is none.
+  template <typename Wanted>
+  Interest* find_if(Wanted wanted) {
+    for (uint32_t i = 0; i <= mask_; ++i)
+      if (slots_[i].fd >= 0 && wanted(slots_[i])) return &slots_[i];
+    return nullptr;
+  }
+
+  // Calls `visit` for every interest, in no order; it must not insert or erase.
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (uint32_t i = 0; i <= mask_; ++i)
+      if (slots_[i].fd >= 0) visit(slots_[i]);
+  }
+
+ private:
+  // Spreads runs of numbers, which is what descriptors are.
+  uint32_t home(int fd) const { return (static_cast<uint32_t>(fd) * 0x9e3779b1u >> 7) & mask_; }
+
+  Interest* slots_ = nullptr;
+  uint32_t mask_ = 0;
+  uint32_t size_ = 0;
+};
+
+}  // namespace kev::wait

@@ -1,0 +1,103 @@
+// close and the other calls by which a descriptor goes.
+//
+// The system call first, then the note: whoever holds the number looks again at its next wait (process/fd_table.hpp).
+#include <arch_syscall.hpp>
+#include <climits>
+#include <sys/syscall.h>
+
+#include "preload/descriptors.hpp"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+namespace kev::preload {
+
+namespace {
+
+// Before a range is closed our own descriptors go, and are made again when they are needed.
+void leave_numbers() {
+  if (process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child()) mirror::revoke_all();
+}
+
+int close_stream(int (*own)(FILE*), FILE* stream) {
+  int fd = process::fd_table_size.load(std::memory_order_relaxed) == 0 ? -1 : fileno_unlocked(stream);
+  int result = own(stream);
+  process::fd_changed(fd);
+  return result;
+}
+
+FILE* reopen(FILE* (*own)(const char*, const char*, FILE*), const char* path, const char* mode, FILE* stream) {
+  int fd = process::fd_table_size.load(std::memory_order_relaxed) == 0 ? -1 : fileno_unlocked(stream);
+  FILE* result = own(path, mode, stream);
+  process::fd_changed(fd);
+  if (result != nullptr) came(fileno_unlocked(result));
+  return result;
+}
+
+}  // namespace
+
+}  // namespace kev::preload
+
+using namespace kev::preload;
+namespace process = kev::process;
+
+extern "C" int kev_close(int fd) {
+  if (is_hidden(fd)) [[unlikely]]
+    return fail(EBADF);
+  int result = real().close(fd);
+  process::fd_changed(fd);
+  return result;
+}
+
+extern "C" int kev___close(int fd) { return kev_close(fd); }
+
+extern "C" int kev_close_range(unsigned first, unsigned last, int flags) {
+  const Next& libc = real();
+  bool closes = (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0 && first <= last;
+  if (closes) leave_numbers();
+  // glibc before 2.34 has no close_range; the kernel may.
+  int result = libc.close_range != nullptr
+                   ? libc.close_range(first, last, flags)
+                   : static_cast<int>(kev::arch::syscall(SYS_close_range, static_cast<long>(first),
+                                                         static_cast<long>(last), flags));
+  if (libc.close_range == nullptr && result < 0) return fail(-result);
+  if (closes) process::fd_range_changed(first, last);
+  return result;
+}
+
+extern "C" void kev_closefrom(int first) {
+  const Next& libc = real();
+  unsigned from = first < 0 ? 0 : static_cast<unsigned>(first);
+  leave_numbers();
+  if (libc.closefrom != nullptr)
+    libc.closefrom(first);
+  else
+    kev::arch::syscall(SYS_close_range, static_cast<long>(from), UINT_MAX, 0);
+  process::fd_range_changed(from, INT_MAX);
+}
+
+extern "C" int kev_fclose(FILE* stream) { return close_stream(real().fclose, stream); }
+extern "C" int kev__IO_fclose(FILE* stream) { return close_stream(real()._IO_fclose, stream); }
+extern "C" int kev_pclose(FILE* stream) { return close_stream(real().pclose, stream); }
+
+extern "C" int kev_fcloseall(void) {
+  int result = real().fcloseall();
+  process::fd_range_changed(0, INT_MAX);
+  return result;
+}
+
+extern "C" FILE* kev_freopen(const char* path, const char* mode, FILE* stream) {
+  return reopen(real().freopen, path, mode, stream);
+}
+
+extern "C" FILE* kev_freopen64(const char* path, const char* mode, FILE* stream) {
+  return reopen(real().freopen64, path, mode, stream);
+}
+
+extern "C" int kev_closedir(DIR* directory) {
+  int fd = process::fd_table_size.load(std::memory_order_relaxed) == 0 || directory == nullptr ? -1 : dirfd(directory);
+  int result = real().closedir(directory);
+  process::fd_changed(fd);
+  return result;
+}

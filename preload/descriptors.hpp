@@ -1,0 +1,53 @@
+// What the calls that make and close descriptors share: noting the change, and giving way.
+#pragma once
+
+#include <cerrno>
+
+#include "mirror/registry.hpp"
+#include "preload/shim.hpp"
+#include "process/fd_table.hpp"
+#include "process/private_fds.hpp"
+#include "process/vfork.hpp"
+
+namespace kev::preload {
+
+// A number of ours, which the program cannot know: for it, the descriptor is not open. A child of vfork has a table of
+// its own, in which it may close what it likes.
+inline bool is_hidden(int fd) { return process::is_private(fd) && !process::in_vfork_child(); }
+
+// The program was given `fd`: notes it, and moves our own descriptors out of the way when its numbers come near.
+inline void came(int fd) {
+  process::fd_changed(fd);
+  if (fd >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) [[unlikely]] {
+    process::program_uses(fd);
+    mirror::revoke_all();
+  }
+}
+
+// Whether giving back our own descriptors may help a call that met the descriptor limit.
+inline bool gave_way(int error) {
+  if (error != EMFILE || process::private_count.load(std::memory_order_relaxed) == 0 || process::in_vfork_child())
+    return false;
+  mirror::revoke_for_a_while();
+  return true;
+}
+
+// Makes a call that returns a new descriptor, once more without ours if there was no room.
+template <typename Call>
+int make(Call call) {
+  int saved = errno;
+  int fd = call();
+  if (fd < 0 && gave_way(errno)) {
+    errno = saved;
+    fd = call();
+  }
+  if (fd >= 0) came(fd);
+  return fd;
+}
+
+// The program takes a number of its choice: if it is one of ours, we leave it.
+inline void leave_number(int fd) {
+  if (is_hidden(fd)) mirror::revoke_all();
+}
+
+}  // namespace kev::preload

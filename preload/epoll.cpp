@@ -1,0 +1,76 @@
+// epoll_ctl and the epoll waits: the program's own system calls, counted.
+//
+// A program's epoll set stays with the kernel: fetching ahead would change what other waiters and other processes
+// see. Where libc lacks a call, the kernel is asked, and says ENOSYS itself.
+#include <arch_syscall.hpp>
+#include <cerrno>
+#include <sys/syscall.h>
+
+#include "os/poll.hpp"
+#include "preload/shim.hpp"
+#include "preload/wait_count.hpp"
+
+namespace kev::preload {
+
+namespace {
+
+template <typename Own>
+[[gnu::noinline]] int counted(stats::Call call, bool may_sleep, Own own) {
+  const Next& libc = real();
+  check_process();
+  WaitStart start = count_start(may_sleep);
+  int result = own(libc);
+  count_end(call, start, /*by_core=*/false, 0, result);
+  return result;
+}
+
+// glibc before 2.35 has no epoll_pwait2.
+int pwait2(const Next& libc, int epfd, epoll_event* events, int max, const timespec* timeout, const sigset_t* mask) {
+  if (libc.epoll_pwait2 != nullptr) return libc.epoll_pwait2(epfd, events, max, timeout, mask);
+#ifdef SYS_epoll_pwait2
+  long result = arch::syscall(SYS_epoll_pwait2, epfd, reinterpret_cast<long>(events), max,
+                              reinterpret_cast<long>(timeout), reinterpret_cast<long>(mask), os::kSigsetBytes);
+  return result < 0 ? fail(static_cast<int>(-result)) : static_cast<int>(result);
+#else
+  return fail(ENOSYS);
+#endif
+}
+
+}  // namespace
+
+}  // namespace kev::preload
+
+using namespace kev::preload;
+using kev::stats::Call;
+
+extern "C" int kev_epoll_ctl(int epfd, int op, int fd, epoll_event* event) {
+  if (shim.epoll_direct) [[likely]]
+    return next.epoll_ctl(epfd, op, fd, event);
+  const Next& libc = real();
+  int result = libc.epoll_ctl(epfd, op, fd, event);
+  kev::stats::add(Call::epoll_ctl, kev::stats::Counter::calls, 1);
+  kev::stats::add(Call::epoll_ctl, kev::stats::Counter::entries, 1);
+  return result;
+}
+
+extern "C" int kev_epoll_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
+  if (shim.epoll_direct) [[likely]]
+    return next.epoll_wait(epfd, events, max, timeout_ms);
+  return counted(Call::epoll_wait, timeout_ms != 0,
+                 [&](const Next& libc) { return libc.epoll_wait(epfd, events, max, timeout_ms); });
+}
+
+extern "C" int kev_epoll_pwait(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {
+  if (shim.epoll_direct) [[likely]]
+    return next.epoll_pwait(epfd, events, max, timeout_ms, mask);
+  return counted(Call::epoll_pwait, timeout_ms != 0,
+                 [&](const Next& libc) { return libc.epoll_pwait(epfd, events, max, timeout_ms, mask); });
+}
+
+extern "C" int kev_epoll_pwait2(int epfd, epoll_event* events, int max, const timespec* timeout,
+                                const sigset_t* mask) {
+  if (shim.epoll_direct) [[likely]]
+    return pwait2(next, epfd, events, max, timeout, mask);
+  return counted(Call::epoll_pwait2, timeout == nullptr || timeout->tv_sec != 0 || timeout->tv_nsec != 0,
+                 [&](const Next& libc) { return pwait2(libc, epfd, events, max, timeout, mask); });
+}

@@ -1,0 +1,41 @@
+// fork, _Fork and daemon: the child drops what it inherited before anything else runs in it.
+//
+// vfork is a stub of its own (arch/<cpu>/vfork.S). Children made in other ways are noticed at their first call
+// (process/generation.hpp); this is the fast path, and the one that can close the inherited private descriptors.
+#include <sys/wait.h>
+
+#include "preload/shim.hpp"
+
+namespace kev::preload {
+
+namespace {
+
+// errno is the program's: nothing that is done in the child touches it.
+template <typename Fork>
+pid_t forked(Fork own) {
+  pid_t pid = own();
+  if (pid == 0) just_forked();
+  return pid;
+}
+
+}  // namespace
+
+}  // namespace kev::preload
+
+using namespace kev::preload;
+
+extern "C" pid_t kev_fork(void) { return forked(real().fork); }
+extern "C" pid_t kev___fork(void) { return forked(real().__fork); }
+
+extern "C" pid_t kev__Fork(void) {
+  const Next& libc = real();
+  // glibc before 2.34 has no _Fork; fork does more, but nothing less.
+  return forked(libc._Fork != nullptr ? libc._Fork : libc.fork);
+}
+
+// Returns in the child alone, which has done nothing yet but open /dev/null.
+extern "C" int kev_daemon(int stay, int keep_output) {
+  int result = real().daemon(stay, keep_output);
+  if (result == 0) just_forked();
+  return result;
+}

@@ -1,0 +1,182 @@
+// The preload object's beginning and end: what is decided at start, and the report at exit.
+//
+// Runs before main() and after it; other objects' constructors may have called us before, and may after. Makes no
+// system call that the loader has not made if a seccomp filter is inherited that nobody vouches for.
+#include <cstring>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "cancel/sleep.hpp"
+#include "config/options.hpp"
+#include "config/probed.hpp"
+#include "mirror/registry.hpp"
+#include "mirror/tuning.hpp"
+#include "os/clock.hpp"
+#include "os/file.hpp"
+#include "preload/shim.hpp"
+#include "process/generation.hpp"
+#include "process/status.hpp"
+#include "stats/at_exit.hpp"
+#include "stats/page.hpp"
+
+namespace kev::preload {
+
+constinit Shim shim;
+
+namespace {
+
+using KeyCreate = int (*)(pthread_key_t*, void (*)(void*));
+using SetSpecific = int (*)(pthread_key_t, const void*);
+
+constinit config::Options options;
+constinit SetSpecific set_specific = nullptr;
+constinit pthread_key_t exit_key = 0;
+using ExitFunction = void (*)(void*);
+constinit ExitFunction exit_function = nullptr;
+
+template <typename Function>
+void find(Function& pointer, const char* symbol) {
+  pointer = reinterpret_cast<Function>(find_in_libc(symbol));
+}
+
+// Writes pieces to stderr, ignoring failure: there is nobody to tell.
+void say(std::initializer_list<const char*> pieces) {
+  char line[512];
+  size_t length = 0;
+  for (const char* piece : pieces)
+    for (; *piece != '\0' && length < sizeof line; ++piece) line[length++] = *piece;
+  os::write_all(STDERR_FILENO, line, length);
+}
+
+void complain(const config::Complaint& complaint) {
+  char name[64] = {};
+  memcpy(name, complaint.name, complaint.name_length < sizeof name ? complaint.name_length : sizeof name - 1);
+  if (complaint.allowed == nullptr)
+    say({"kev: ", name, " is not an option; ignored\n"});
+  else
+    say({"kev: ", name, "=", complaint.value, " is not allowed (", complaint.allowed, "); ignored\n"});
+}
+
+bool arm_thread_exit(void (*function)(void*), void* argument) {
+  exit_function = function;
+  return set_specific(exit_key, argument) == 0;
+}
+
+void at_exit_of_thread(void* argument) { exit_function(argument); }
+
+// A key of libc's tells when a thread ends. A program without libpthread (glibc before 2.34) has no threads.
+void prepare_thread_exit() {
+  KeyCreate key_create;
+  find(key_create, "pthread_key_create");
+  find(set_specific, "pthread_setspecific");
+  if (key_create == nullptr || set_specific == nullptr) return;
+  if (key_create(&exit_key, at_exit_of_thread) == 0) mirror::at_thread_exit = arm_thread_exit;
+}
+
+const char* find_variable(char* const* envp, const char* name) {
+  size_t length = strlen(name);
+  for (; *envp != nullptr; ++envp)
+    if (strncmp(*envp, name, length) == 0 && (*envp)[length] == '=') return *envp + length + 1;
+  return nullptr;
+}
+
+// Whether every system call that the shim makes on its own was seen to survive the inherited filters, if there are
+// any. Without /proc nobody can tell.
+bool filters_permit(char* const* envp) {
+  constexpr unsigned long kUnknown = ~0ul;
+  if (process::status_number("Seccomp:", kUnknown) == 0) return true;
+  const char* value = find_variable(envp, config::kProbedVariable);
+  unsigned filters = static_cast<unsigned>(process::status_number("Seccomp_filters:", kUnknown));
+  for (const char* call : config::kProbes)
+    if (!config::probed(value, filters, call)) return false;
+  return true;
+}
+
+void open_statistics(const char* command, char* const* envp) {
+  int error = stats::start(options.stats, find_variable(envp, "XDG_RUNTIME_DIR"), command, /*may_calibrate=*/true);
+  if (error < 0)
+    say({"kev: cannot count: KEV_STATS=", options.stats,
+         error == -EEXIST ? " is not a file of counters\n" : " cannot be used\n"});
+}
+
+void go_native() {
+  shim.mirrors = false;
+  bool counting = stats::counting();
+  shim.poll_slow_from = counting ? 0 : ~0ul;
+  shim.select_slow_from = counting ? 0 : 0x7fffffff;
+  shim.epoll_direct = !counting;
+}
+
+const char* first_foreign() {
+  for (Family family : {Family::poll, Family::select})
+    if (const char* object = foreign_object(family)) return object;
+  return nullptr;
+}
+
+// Decides what this process does. `state` and the returned note go into the report.
+const char* activate(stats::State& state) {
+  const char* other = first_foreign();
+  state = options.engine == config::Engine::off ? stats::State::off
+          : other != nullptr                    ? stats::State::foreign
+                                                : stats::State::active;
+  if (state == stats::State::off) return "engine=off";
+  if (state == stats::State::foreign) return other;
+  if (!mirror::start()) {
+    state = stats::State::refused;
+    return "no memory, or a kernel before 4.14";
+  }
+  mirror::tuning = {options.mirror_min, options.promote_after, int64_t{options.verify_usec} * 1000};
+  prepare_thread_exit();
+  shim.mirrors = true;
+  if (stats::counting()) return "";
+  shim.poll_slow_from = options.mirror_min;
+  shim.select_slow_from = static_cast<int>(options.mirror_min);
+  return "";
+}
+
+[[gnu::constructor]] void begin(int, char** argv, char** envp) {
+  find_next();
+  find(os::clock_function, "clock_gettime");
+  cancel::next.ppoll = next.ppoll;
+  cancel::next.pselect = next.pselect;
+  find(cancel::next.testcancel, "pthread_testcancel");
+  options = config::from_environment(envp, complain);
+  if (!filters_permit(envp)) {
+    go_native();
+    return;
+  }
+  shim.filtered = false;
+  if (options.stats != nullptr) open_statistics(argv[0] == nullptr ? "" : argv[0], envp);
+  go_native();
+  stats::State state;
+  const char* note = activate(state);
+  if (stats::counting()) stats::set_state(state, note);
+  if (options.verbose) say({"kev: ", state == stats::State::active ? "active" : "passes through: ", note, "\n"});
+}
+
+[[gnu::destructor]] void end() {
+  if (stats::counting()) stats::finish(options.stats_format, /*may_write=*/!shim.filtered);
+}
+
+}  // namespace
+
+void just_forked() {
+  mirror::after_fork(/*just_forked=*/true);
+  stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
+  if (slot != nullptr) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
+}
+
+void check_process() {
+  if (!mirror::is_started() || !process::is_forked_child()) return;
+  mirror::after_fork(/*just_forked=*/false);
+  stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
+  if (slot != nullptr) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
+}
+
+void before_filter() {
+  shim.filtered = true;
+  go_native();
+  mirror::stop();
+}
+
+}  // namespace kev::preload

@@ -1,0 +1,142 @@
+// The calls by which a descriptor comes.
+//
+// Each may take a number that some mirror still holds for another file; each gives way to the program at its
+// descriptor limit. Nothing else about them changes.
+#include <cstdarg>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "preload/descriptors.hpp"
+
+namespace kev::preload {
+
+namespace {
+
+// Makes a call that fills two descriptors in, or fails.
+template <typename Call>
+int make_pair(int* fds, Call call) {
+  int saved = errno;
+  int result = call();
+  if (result < 0 && gave_way(errno)) {
+    errno = saved;
+    result = call();
+  }
+  if (result == 0) {
+    came(fds[0]);
+    came(fds[1]);
+  }
+  return result;
+}
+
+FILE* make_stream(FILE* (*own)(const char*, const char*), const char* path, const char* mode) {
+  int saved = errno;
+  FILE* stream = own(path, mode);
+  if (stream == nullptr && gave_way(errno)) {
+    errno = saved;
+    stream = own(path, mode);
+  }
+  if (stream != nullptr) came(fileno_unlocked(stream));
+  return stream;
+}
+
+// The mode is there only if a file may be made.
+bool has_mode(int flags) { return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE; }
+
+int duplicate_to(int (*own)(int, int), int from, int to) {
+  if (is_hidden(from)) return fail(EBADF);
+  leave_number(to);
+  return make([&] { return own(from, to); });
+}
+
+int control(int (*own)(int, int, void*), int fd, int command, void* argument) {
+  if (is_hidden(fd)) return fail(EBADF);
+  if (command != F_DUPFD && command != F_DUPFD_CLOEXEC) return own(fd, command, argument);
+  return make([&] { return own(fd, command, argument); });
+}
+
+}  // namespace
+
+}  // namespace kev::preload
+
+using namespace kev::preload;
+
+// The functions whose parameters are handed on as they are.
+#define KEV_MAKES(symbol, parameters, arguments) \
+  extern "C" int kev_##symbol parameters {       \
+    const Next& libc = real();                   \
+    return make([&] { return libc.symbol arguments; }); \
+  }
+KEV_MAKES(dup, (int fd), (fd))
+KEV_MAKES(socket, (int domain, int type, int protocol), (domain, type, protocol))
+KEV_MAKES(accept, (int fd, sockaddr* address, socklen_t* length), (fd, address, length))
+KEV_MAKES(accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags))
+KEV_MAKES(creat, (const char* path, mode_t mode), (path, mode))
+KEV_MAKES(creat64, (const char* path, mode_t mode), (path, mode))
+KEV_MAKES(__open_2, (const char* path, int flags), (path, flags))
+KEV_MAKES(__open64_2, (const char* path, int flags), (path, flags))
+KEV_MAKES(__openat_2, (int directory, const char* path, int flags), (directory, path, flags))
+KEV_MAKES(__openat64_2, (int directory, const char* path, int flags), (directory, path, flags))
+KEV_MAKES(eventfd, (unsigned value, int flags), (value, flags))
+KEV_MAKES(timerfd_create, (int clock, int flags), (clock, flags))
+KEV_MAKES(signalfd, (int fd, const sigset_t* mask, int flags), (fd, mask, flags))
+KEV_MAKES(inotify_init, (void), ())
+KEV_MAKES(inotify_init1, (int flags), (flags))
+KEV_MAKES(memfd_create, (const char* name, unsigned flags), (name, flags))
+KEV_MAKES(epoll_create, (int size), (size))
+KEV_MAKES(epoll_create1, (int flags), (flags))
+#undef KEV_MAKES
+
+// The open calls with their optional mode.
+#define KEV_OPENS(symbol, parameters, arguments)  \
+  extern "C" int kev_##symbol parameters {        \
+    const Next& libc = real();                    \
+    mode_t mode = 0;                              \
+    if (has_mode(flags)) {                        \
+      va_list list;                               \
+      va_start(list, flags);                      \
+      mode = va_arg(list, mode_t);                \
+      va_end(list);                               \
+    }                                             \
+    return make([&] { return libc.symbol arguments; }); \
+  }
+KEV_OPENS(open, (const char* path, int flags, ...), (path, flags, mode))
+KEV_OPENS(open64, (const char* path, int flags, ...), (path, flags, mode))
+KEV_OPENS(openat, (int directory, const char* path, int flags, ...), (directory, path, flags, mode))
+KEV_OPENS(openat64, (int directory, const char* path, int flags, ...), (directory, path, flags, mode))
+#undef KEV_OPENS
+
+extern "C" int kev_dup2(int from, int to) { return duplicate_to(real().dup2, from, to); }
+extern "C" int kev___dup2(int from, int to) { return duplicate_to(real().__dup2, from, to); }
+
+extern "C" int kev_dup3(int from, int to, int flags) {
+  const Next& libc = real();
+  if (is_hidden(from)) return fail(EBADF);
+  leave_number(to);
+  return make([&] { return libc.dup3(from, to, flags); });
+}
+
+extern "C" int kev_fcntl(int fd, int command, void* argument) { return control(real().fcntl, fd, command, argument); }
+extern "C" int kev___fcntl(int fd, int command, void* argument) {
+  return control(real().__fcntl, fd, command, argument);
+}
+extern "C" int kev_fcntl64(int fd, int command, void* argument) {
+  return control(real().fcntl64, fd, command, argument);
+}
+
+extern "C" int kev_socketpair(int domain, int type, int protocol, int* fds) {
+  const Next& libc = real();
+  return make_pair(fds, [&] { return libc.socketpair(domain, type, protocol, fds); });
+}
+
+extern "C" int kev_pipe(int* fds) {
+  const Next& libc = real();
+  return make_pair(fds, [&] { return libc.pipe(fds); });
+}
+
+extern "C" int kev_pipe2(int* fds, int flags) {
+  const Next& libc = real();
+  return make_pair(fds, [&] { return libc.pipe2(fds, flags); });
+}
+
+extern "C" FILE* kev_fopen(const char* path, const char* mode) { return make_stream(real().fopen, path, mode); }
+extern "C" FILE* kev_fopen64(const char* path, const char* mode) { return make_stream(real().fopen64, path, mode); }

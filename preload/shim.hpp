@@ -1,0 +1,44 @@
+// What every interposed call needs to know at once: whether it may go straight on to the definition behind.
+//
+// Before the constructor has run everything takes the slow way, which finds the definitions first. Afterwards the
+// words below are only changed by a seccomp filter that the program installs (then towards native).
+#pragma once
+
+#include <cerrno>
+
+#include "preload/exports.hpp"
+#include "preload/next.hpp"
+
+namespace kev::preload {
+
+struct Shim {
+  unsigned long poll_slow_from = 0;  // poll arrays of this many entries and more take the slow way
+  int select_slow_from = 0;          // the same for select's nfds
+  bool epoll_direct = false;         // epoll calls go straight on
+  bool mirrors = false;              // poll and select may be answered by the core
+  bool filtered = true;              // no system call but the program's own may be made
+};
+extern Shim shim;
+
+// The definitions behind ours, also before the constructor.
+inline const Next& real() {
+  if (next.poll == nullptr) [[unlikely]]
+    find_next();
+  return next;
+}
+
+inline int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+// Notices that this process was forked since the last look, however that was done.
+void check_process();
+
+// In a forked child, before anything else ran.
+void just_forked();
+
+// A seccomp filter is about to be installed: from now on only the program's own system calls.
+void before_filter();
+
+}  // namespace kev::preload

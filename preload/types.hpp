@@ -1,0 +1,14 @@
+// The types that interpose.def's signatures are written in.
+#pragma once
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <dirent.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
