@@ -155,6 +155,7 @@ const char* activate(stats::State& state) {
 }
 
 [[gnu::destructor]] void end() {
+  check_process();
   if (stats::counting()) stats::finish(options.stats_format, /*may_write=*/!shim.filtered);
 }
 

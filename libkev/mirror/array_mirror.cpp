@@ -124,6 +124,12 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
     skip_ = kReadySkip;
     return finish(Fallback::mostly_ready);
   }
+  // Events elsewhere must not hide for ever what a stale registration does not report.
+  if (os::coarse_ns() - verified_ns_ >= tuning.verify_ns) {
+    set_.discard();
+    verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
+    return finish(Fallback::verify);
+  }
   int reported = gather();
   if (reported < 0) return finish(Fallback::revoked);
   int confirmed = os::poll_now(reported_, static_cast<nfds_t>(reported));
@@ -143,9 +149,23 @@ Answer ArrayMirror::nothing(pollfd* fds, unsigned count, const Deadline& deadlin
   return finish(passed ? Fallback::verify : Fallback::long_sleep);
 }
 
-void ArrayMirror::check_found_by_kernel() {
-  if (set_.wait(Deadline::now(), nullptr) <= 0) stale_ = true;
-  set_.discard();
+void ArrayMirror::check_found_by_kernel(const pollfd* fds, unsigned count) {
+  constexpr uint32_t kReported = 1u << 31;
+  if (count != count_ || set_.wait(Deadline::now(), nullptr) == static_cast<int>(ring_slots_)) {
+    set_.discard();
+    return;
+  }
+  for (auto run = set_.claim(ring_slots_); run.count > 0; run = set_.claim(ring_slots_)) {
+    for (uint32_t i = 0; i < run.count; ++i)
+      if (Interest* interest = set_.find(WaitSet::descriptor_of(run.data[i].token))) interest->events |= kReported;
+    set_.commit();
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    if (fds[i].revents == 0) continue;
+    const Interest* interest = set_.find(fds[i].fd);
+    if (interest == nullptr || (interest->events & kReported) == 0) stale_ = true;
+  }
+  set_.for_each([](Interest& interest) { interest.events &= ~kReported; });
 }
 
 // Takes the events out of the ring into reported_. -1: nothing but a wake-up.

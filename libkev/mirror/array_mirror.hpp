@@ -4,7 +4,7 @@
 // positions where it stands. sync() brings the registrations up to the program's array by its differences;
 // wait() answers, and whatever it answers is the kernel's word:
 //   - reported entries are confirmed by one zero-timeout poll() over just them;
-//   - an empty answer is verified by the program's own poll() once the last verification is older than the period;
+//   - an answer, empty or not, is left to the program's own poll() once the last verification is older than the period;
 //   - a wait that has slept for a period is finished by the program's own poll().
 // One thread at a time; a signal handler that interrupts it must not come back in (mirror/registry.hpp sees to it).
 // All memory is one mapping, made by open() and given back by close().
@@ -46,8 +46,9 @@ class ArrayMirror {
   // Waits, and writes every revents of `fds` if it is done. Precondition: sync() returned true for this very array.
   Answer wait(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask);
 
-  // The program's own call that finished a wait found something: starts over if the mirror does not see it.
-  void check_found_by_kernel();
+  // The program's own call that finished a wait wrote these results: starts over at the next call if the mirror does
+  // not see one of them.
+  void check_found_by_kernel(const pollfd* fds, unsigned count);
 
   // Makes a wait() by another thread return early, to be finished for Fallback::revoked if it has nothing.
   void wake() { engine_.wake(); }

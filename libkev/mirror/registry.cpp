@@ -23,7 +23,7 @@ constinit ThreadExit at_thread_exit = nullptr;
 
 namespace {
 
-constexpr unsigned kMaxAbandoned = 2;
+constexpr unsigned kMaxAbandoned = 8;  // then the thread stays with the kernel
 constexpr int kRevokeTries = 100;
 constexpr long kRevokePauseNs = 200'000;
 constexpr int64_t kPauseNs = 1'000'000'000;
@@ -45,6 +45,7 @@ void release(ThreadRecord* record) {
   for (auto& slot : record->poll_slot) slot = {};
   for (auto& slot : record->select_slot) slot = {};
   record->revoke.store(false, std::memory_order_relaxed);
+  record->is_abandoned.store(false, std::memory_order_relaxed);
   record->abandoned = nullptr;
   record->abandoned_count = 0;
   record->state.store(ThreadRecord::kFree, std::memory_order_release);
@@ -89,7 +90,7 @@ bool try_revoke(ThreadRecord* record) {
       record->state.store(ThreadRecord::kIdle, std::memory_order_release);
       return true;
     }
-    if (state == ThreadRecord::kFree) return true;
+    if (state == ThreadRecord::kFree || record->is_abandoned.load(std::memory_order_acquire)) return true;
     if (state == ThreadRecord::kRevoking) {
       os::pause_ns(kRevokePauseNs);
       continue;
@@ -136,6 +137,10 @@ ThreadRecord* enter(Fallback& reason) {
   if (record->abandoned_count >= kMaxAbandoned) return nullptr;
   ThreadRecord* fresh = acquire();
   if (fresh == nullptr) return nullptr;
+  // Its descriptors need not wait for the thread's end. Should the frame come back after all, it finds them gone, or
+  // one of ours in their place, of which it takes nothing.
+  record->for_each_mirror([](auto& mirror) { mirror.disconnect(/*close=*/true); });
+  record->is_abandoned.store(true, std::memory_order_release);
   fresh->abandoned = record;
   fresh->abandoned_count = record->abandoned_count + 1;
   mine = fresh;

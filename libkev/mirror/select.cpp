@@ -29,6 +29,7 @@ struct SelectCall {
   Answer wait(SelectMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask) const {
     return mirror.wait(sets(), nfds, deadline, mask);
   }
+  void check_found(SelectMirror& mirror) const { mirror.check_found_by_kernel(sets()); }
   int own(const wait::Deadline& deadline, const sigset_t* mask) const {
     return cancel::sleep(nfds, in, out, except, deadline, mask);
   }

@@ -117,6 +117,14 @@ Answer SelectMirror::wait(const Sets& sets, int nfds, const wait::Deadline& dead
   return answer;
 }
 
+void SelectMirror::check_found_by_kernel(const Sets& sets) {
+  for (unsigned i = 0; i < list_count_; ++i) {
+    unsigned fd = static_cast<unsigned>(list_[i].fd);
+    list_[i].revents = (sets.any(fd / Sets::kWordBits) >> fd % Sets::kWordBits & 1) != 0 ? POLLIN : 0;
+  }
+  array_.check_found_by_kernel(list_, list_count_);
+}
+
 // Writes the result into the program's sets, whole words as the kernel does. Returns the number of bits set.
 int SelectMirror::write_back(const Sets& sets, int nfds) {
   for (unsigned i = 0; i < Sets::words(nfds); ++i)

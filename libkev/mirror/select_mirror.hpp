@@ -43,7 +43,7 @@ class SelectMirror {
   // As ArrayMirror::sync and wait, for sets.
   bool sync(const Sets& sets, int nfds, stats::Fallback& reason);
   Answer wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask);
-  void check_found_by_kernel() { array_.check_found_by_kernel(); }
+  void check_found_by_kernel(const Sets& sets);
   void wake() { array_.wake(); }
   unsigned registrations() const { return array_.registrations(); }
 

@@ -10,8 +10,8 @@
 // (`revoke`), wakes the sleeper and looks again: either it finds the record idle, or the owner saw the request as it
 // left. busy carries the stack pointer of the owner's frame: an entry from a deeper frame is a signal handler that
 // interrupted it (the kernel answers that one); an entry from the same or a shallower frame shows that the busy frame
-// was left by siglongjmp. Then the record is abandoned as it is, since a frame on another stack may still come back
-// to it, and the thread gets a new one.
+// was left by siglongjmp. Then the record is abandoned, its memory left as it is, since a frame on another stack may
+// still come back to it, and the thread gets a new one.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,7 @@ struct ThreadRecord {
 
   std::atomic<uintptr_t> state{kFree};
   std::atomic<bool> revoke{false};
+  std::atomic<bool> is_abandoned{false};  // busy for good; holds no descriptors
   ThreadRecord* next = nullptr;       // in the list of all; never changes
   ThreadRecord* abandoned = nullptr;  // the owner's previous record, left busy
   unsigned abandoned_count = 0;

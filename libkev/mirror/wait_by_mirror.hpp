@@ -107,7 +107,7 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   int result = call.own(deadline, mask);
   if (result > 0 && (answer.reason == Fallback::verify || answer.reason == Fallback::long_sleep) && !is_stopped() &&
       enter(reason) == record) {
-    if (mirror.is_open() && slot->key == call.key()) mirror.check_found_by_kernel();
+    if (mirror.is_open() && slot->key == call.key()) call.check_found(mirror);
     leave(record);
   }
   return result;

@@ -17,28 +17,30 @@ constinit const engine::DescriptorPolicy private_descriptors = {adopt_private, d
 namespace {
 
 constexpr int kSmallestTable = 256;
+constexpr int kWindow = 32;
 constexpr int kMargin = 16;  // the guard stands this far below the lowest of ours
 
 constinit std::atomic<int> highest_used{0};
 
-// The lowest number to ask for: in the upper eighth of the table's present size, or of the next size when the
-// program has come near.
+// The lowest number to ask for: in a window at the end of the table's present size, or of the next size when the
+// program has come near. -EMFILE if the program needs what room there is itself.
 int wanted_number() {
-  unsigned long size = status_number("FDSize:");
-  unsigned long top = size < kSmallestTable ? kSmallestTable : size;
-  unsigned long limit = os::descriptor_limit();
-  unsigned long used = static_cast<unsigned long>(highest_used.load(std::memory_order_relaxed));
-  if (used + kMargin * 2 > top - top / 8) top *= 2;
+  long size = static_cast<long>(status_number("FDSize:"));
+  long limit = static_cast<long>(os::descriptor_limit() < kTableDescriptors ? os::descriptor_limit() : kTableDescriptors);
+  long window = kWindow + 2L * private_count.load(std::memory_order_relaxed);
+  long used = highest_used.load(std::memory_order_relaxed);
+  long top = size < kSmallestTable ? kSmallestTable : size;
+  if (used + 2 * kMargin > top - window) top *= 2;
   if (top > limit) top = limit;
-  if (top > kTableDescriptors) top = kTableDescriptors;
-  return static_cast<int>(top - top / 8);
+  if (used + 2 * kMargin > top - window) return -EMFILE;
+  return static_cast<int>(top - window);
 }
 
 }  // namespace
 
 int adopt_private(int fd) {
   int wanted = wanted_number();
-  int moved = os::duplicate_above(fd, wanted);
+  int moved = wanted < 0 ? wanted : os::duplicate_above(fd, wanted);
   os::close(fd);
   if (moved < 0) return moved;
   FdSlot* slot = fd_slot(moved);

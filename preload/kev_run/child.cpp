@@ -22,7 +22,7 @@ pid_t start_child() {
 
 int await_child(pid_t child) {
   int status = 0;
-  pid_t got;
+  pid_t got = -1;
   do got = ::waitpid(child, &status, __WALL);
   while (got < 0 && errno == EINTR);
   return got == child ? status : -1;
@@ -37,8 +37,14 @@ bool run_and_read(const char* path, char* const* argv, char* const* envp, std::s
     int writer = ::fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
     ::dup2(writer, STDOUT_FILENO);
     ::dup2(writer, STDERR_FILENO);
-    ::execve(path, argv, envp);
-    ::_exit(kExecFailed);
+    // An exec makes the end of a process loud again (SIGCHLD): the loud one is a grandchild, and its parent this.
+    pid_t grandchild = ::vfork();
+    if (grandchild == 0) {
+      ::execve(path, argv, envp);
+      ::_exit(kExecFailed);
+    }
+    int ended = grandchild < 0 ? -1 : await_child(grandchild);
+    ::_exit(WIFEXITED(ended) ? WEXITSTATUS(ended) : 0);
   }
   ::close(ends[1]);
   char buffer[4096];
