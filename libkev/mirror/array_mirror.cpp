@@ -125,9 +125,10 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
     return finish(Fallback::mostly_ready);
   }
   // Events elsewhere must not hide for ever what a stale registration does not report.
-  if (os::coarse_ns() - verified_ns_ >= tuning.verify_ns) {
+  int64_t now = os::clock_ns(CLOCK_MONOTONIC);
+  if (now - verified_ns_ >= tuning.verify_ns) {
     set_.discard();
-    verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
+    verified_ns_ = now;
     return finish(Fallback::verify);
   }
   int reported = gather();

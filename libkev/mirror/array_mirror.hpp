@@ -50,6 +50,8 @@ class ArrayMirror {
   // not see one of them.
   void check_found_by_kernel(const pollfd* fds, unsigned count);
 
+  void start_over_next_time() { stale_ = true; }
+
   // Makes a wait() by another thread return early, to be finished for Fallback::revoked if it has nothing.
   void wake() { engine_.wake(); }
 

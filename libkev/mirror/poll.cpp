@@ -24,7 +24,12 @@ struct PollCall {
   Answer wait(ArrayMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask) const {
     return mirror.wait(fds, count, deadline, mask);
   }
-  void check_found(ArrayMirror& mirror) const { mirror.check_found_by_kernel(fds, count); }
+  void check(ArrayMirror& mirror, int result) const {
+    if (result < 0)
+      mirror.start_over_next_time();
+    else
+      mirror.check_found_by_kernel(fds, count);
+  }
   int own(const wait::Deadline& deadline, const sigset_t* mask) const {
     return cancel::sleep(fds, count, deadline, mask);
   }

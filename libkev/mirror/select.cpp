@@ -2,6 +2,7 @@
 #include "cancel/sleep.hpp"
 #include "mirror/poll.hpp"
 #include "mirror/tuning.hpp"
+#include "process/private_fds.hpp"
 
 namespace kev::mirror {
 
@@ -10,7 +11,8 @@ namespace {
 struct SelectCall {
   static constexpr unsigned kSlots = kSelectSlots;
 
-  int nfds;
+  int nfds;       // as far as the kernel looks at the sets
+  int own_nfds;   // as the program has it
   fd_set* in;
   fd_set* out;
   fd_set* except;
@@ -22,32 +24,50 @@ struct SelectCall {
   Slot* slots(ThreadRecord& record) const { return record.select_slot; }
   SelectMirror* mirrors(ThreadRecord& record) const { return record.select_mirror; }
   Key key() const { return {{in, out, except}}; }
-  bool worthwhile() const { return sets().count(nfds, tuning.minimum) >= tuning.minimum; }
+  bool worthwhile() const { return sets().count(nfds, tuning.minimum) >= tuning.minimum && nothing_beyond(); }
+  // The kernel clips the sets to the size of its descriptor table, and so do we; should it have grown unseen, bits that
+  // were not looked at would be taken for ready.
+  bool nothing_beyond() const {
+    for (unsigned i = Sets::words(nfds); i < Sets::words(own_nfds); ++i)
+      if (sets().any(i) != 0) {
+        process::table_size_now();
+        return false;
+      }
+    return true;
+  }
   bool fits(const SelectMirror& mirror) const { return mirror.is_open() && mirror.fits(nfds); }
   int open(SelectMirror& mirror, int wake_fd) const { return mirror.open(nfds, wake_fd); }
   bool sync(SelectMirror& mirror, stats::Fallback& reason) const { return mirror.sync(sets(), nfds, reason); }
   Answer wait(SelectMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask) const {
     return mirror.wait(sets(), nfds, deadline, mask);
   }
-  void check_found(SelectMirror& mirror) const { mirror.check_found_by_kernel(sets()); }
+  void check(SelectMirror& mirror, int result) const {
+    if (result < 0)
+      mirror.start_over_next_time();
+    else
+      mirror.check_found_by_kernel(sets());
+  }
   int own(const wait::Deadline& deadline, const sigset_t* mask) const {
-    return cancel::sleep(nfds, in, out, except, deadline, mask);
+    return cancel::sleep(own_nfds, in, out, except, deadline, mask);
   }
 };
 
 }  // namespace
 
 int select(int nfds, fd_set* in, fd_set* out, fd_set* except, const wait::Deadline& deadline, const sigset_t* mask) {
-  SelectCall call = {nfds, in, out, except};
+  int table = process::table_size();
+  SelectCall call = {nfds < table ? nfds : table, nfds, in, out, except};
   // The kernel writes the sets one after the other: what one that is passed twice holds then is its own affair.
   bool same_twice = (in != nullptr && (in == out || in == except)) || (out != nullptr && out == except);
-  if (same_twice || static_cast<unsigned>(nfds) > kMaxEntries) return not_ours(call, stats::Fallback::argument);
+  // A larger count than a set has bits, and than the kernel has descriptors, says nothing of how much memory there is.
+  bool unknown_size = nfds > table && nfds > FD_SETSIZE;
+  if (same_twice || unknown_size || nfds > static_cast<int>(kMaxEntries)) return not_ours(call, stats::Fallback::argument);
   cancel::check();
   return wait_by_mirror(call, deadline, mask);
 }
 
 void select_failed(const fd_set* in, const fd_set* out, const fd_set* except) {
-  call_failed(SelectCall{0, const_cast<fd_set*>(in), const_cast<fd_set*>(out), const_cast<fd_set*>(except)});
+  call_failed(SelectCall{0, 0, const_cast<fd_set*>(in), const_cast<fd_set*>(out), const_cast<fd_set*>(except)});
 }
 
 }  // namespace kev::mirror

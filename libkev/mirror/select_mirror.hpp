@@ -44,6 +44,7 @@ class SelectMirror {
   bool sync(const Sets& sets, int nfds, stats::Fallback& reason);
   Answer wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask);
   void check_found_by_kernel(const Sets& sets);
+  void start_over_next_time() { array_.start_over_next_time(); }
   void wake() { array_.wake(); }
   unsigned registrations() const { return array_.registrations(); }
 

@@ -4,6 +4,7 @@
 // and make the program's own call. Lives here: the order of the steps. Does not: what a mirror does in each.
 #pragma once
 
+#include <cerrno>
 #include <climits>
 
 #include "mirror/registry.hpp"
@@ -72,6 +73,7 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   }
   // Only now is the array looked at: the kernel has taken it before.
   if (!call.worthwhile()) {
+    slot->punish(Fallback::small);
     leave(record);
     return not_ours(call, Fallback::small);
   }
@@ -105,10 +107,12 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
 
   stats::add(answer.reason);
   int result = call.own(deadline, mask);
-  if (result > 0 && (answer.reason == Fallback::verify || answer.reason == Fallback::long_sleep) && !is_stopped() &&
-      enter(reason) == record) {
-    if (mirror.is_open() && slot->key == call.key()) call.check_found(mirror);
-    leave(record);
+  bool verified = answer.reason == Fallback::verify || answer.reason == Fallback::long_sleep;
+  if (verified && result != 0 && result != -EINTR && !is_stopped()) {
+    // Between the two, anything may have happened to the record: a revoker, a fork, another call in a handler.
+    ThreadRecord* again = enter(reason);
+    if (again == record && mirror.is_open() && slot->key == call.key()) call.check(mirror, result);
+    if (again != nullptr) leave(again);
   }
   return result;
 }

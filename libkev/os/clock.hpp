@@ -24,9 +24,6 @@ inline int64_t clock_ns(clockid_t clock) {
   return now.tv_sec * INT64_C(1'000'000'000) + now.tv_nsec;
 }
 
-// CLOCK_MONOTONIC to the tick, for a fraction of its cost.
-inline int64_t coarse_ns() { return clock_ns(CLOCK_MONOTONIC_COARSE); }
-
 inline uint64_t monotonic_ns() { return static_cast<uint64_t>(clock_ns(CLOCK_MONOTONIC)); }
 
 }  // namespace kev::os

@@ -16,20 +16,20 @@ constinit const engine::DescriptorPolicy private_descriptors = {adopt_private, d
 
 namespace {
 
-constexpr int kSmallestTable = 256;
 constexpr int kWindow = 32;
 constexpr int kMargin = 16;  // the guard stands this far below the lowest of ours
 
 constinit std::atomic<int> highest_used{0};
+constinit std::atomic<int> known_table_size{0};
 
 // The lowest number to ask for: in a window at the end of the table's present size, or of the next size when the
 // program has come near. -EMFILE if the program needs what room there is itself.
 int wanted_number() {
-  long size = static_cast<long>(status_number("FDSize:"));
+  long size = table_size_now();
   long limit = static_cast<long>(os::descriptor_limit() < kTableDescriptors ? os::descriptor_limit() : kTableDescriptors);
   long window = kWindow + 2L * private_count.load(std::memory_order_relaxed);
   long used = highest_used.load(std::memory_order_relaxed);
-  long top = size < kSmallestTable ? kSmallestTable : size;
+  long top = size;
   if (used + 2 * kMargin > top - window) top *= 2;
   if (top > limit) top = limit;
   if (used + 2 * kMargin > top - window) return -EMFILE;
@@ -48,6 +48,7 @@ int adopt_private(int fd) {
     os::close(moved);
     return -EMFILE;
   }
+  if (moved >= table_size()) table_size_now();
   slot->marks.fetch_or(kPrivate, std::memory_order_release);
   private_count.fetch_add(1, std::memory_order_relaxed);
   int guard = private_guard.load(std::memory_order_relaxed);
@@ -72,7 +73,19 @@ void program_uses(int fd) {
   }
 }
 
+int table_size_now() {
+  int size = static_cast<int>(status_number("FDSize:"));
+  known_table_size.store(size, std::memory_order_relaxed);
+  return size;
+}
+
+int table_size() {
+  int size = known_table_size.load(std::memory_order_relaxed);
+  return size != 0 ? size : table_size_now();
+}
+
 void forget_private() {
+  known_table_size.store(0, std::memory_order_relaxed);
   private_count.store(0, std::memory_order_relaxed);
   private_guard.store(INT_MAX, std::memory_order_relaxed);
 }

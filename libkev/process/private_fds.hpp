@@ -26,6 +26,11 @@ void discard_private(int fd);
 // Tells the placement of the highest number that the program was seen to use.
 void program_uses(int fd);
 
+// The size of the kernel's descriptor table: as last seen (it only grows, but in a forked child), or read anew from
+// /proc/self/status. No open descriptor is beyond it; 0 without /proc.
+int table_size();
+int table_size_now();
+
 // In a forked child: none is ours any more (the numbers stay open until exec unless discarded before).
 void forget_private();
 

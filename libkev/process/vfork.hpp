@@ -5,7 +5,7 @@
 #pragma once
 
 extern "C" {
-extern thread_local int kev_vfork_depth __attribute__((visibility("hidden"), tls_model("initial-exec")));
+extern constinit thread_local int kev_vfork_depth __attribute__((visibility("hidden"), tls_model("initial-exec")));
 }
 
 namespace kev::process {

@@ -11,7 +11,7 @@ bool is_named(const std::string& entry, std::string_view name) {
 
 std::string known_names() {
   std::string names;
-  for (const config::Entry& entry : config::entries()) names += (names.empty() ? "" : ", ") + std::string(entry.name);
+  for (const config::Entry& entry : config::entries()) names.append(names.empty() ? "" : ", ").append(entry.name);
   return names;
 }
 

@@ -61,8 +61,8 @@ std::string preload(const Target& target, const std::string& object, Environment
 
 struct Settings {
   config::Options options;
-  bool broken = false;   // something was refused that --strict does not let pass
-  bool default_all = false;
+  bool wrong_value = false;  // of an option or variable: nobody knows what was meant, so the program runs natively
+  bool unknown_name = false;
 };
 
 // The environment's settings overridden by the flags'; complains of what is wrong. `environment` gets what holds.
@@ -70,12 +70,12 @@ Settings settle(const CommandLine& line, char** envp, Environment& environment) 
   Settings out;
   Findings findings = check_settings(envp);
   for (const std::string& text : findings.unknown_names) say({text, line.strict ? ": not run (--strict)" : ""});
-  std::vector<std::string> broken = line.complaints;
-  broken.insert(broken.end(), findings.bad_values.begin(), findings.bad_values.end());
-  for (const std::string& text : broken) say({text, line.strict ? ": not run (--strict)" : ": runs natively"});
+  std::vector<std::string> wrong = line.complaints;
+  wrong.insert(wrong.end(), findings.bad_values.begin(), findings.bad_values.end());
+  for (const std::string& text : wrong) say({text, line.strict ? ": not run (--strict)" : ": runs natively"});
   for (const auto& [name, value] : line.settings) environment.set(name, value);
-  out.default_all = !broken.empty();
-  out.broken = out.default_all || !findings.unknown_names.empty();
+  out.wrong_value = !wrong.empty();
+  out.unknown_name = !findings.unknown_names.empty();
   out.options = config::from_environment(environment.pointers().data(), nullptr);
   return out;
 }
@@ -83,7 +83,7 @@ Settings settle(const CommandLine& line, char** envp, Environment& environment) 
 int run(const CommandLine& line, char** envp) {
   Environment environment(envp);
   Settings settings = settle(line, envp, environment);
-  if (settings.broken && line.strict) return kRefused;
+  if (line.strict && (settings.wrong_value || settings.unknown_name)) return kRefused;
   if (*line.program == nullptr) {
     say({"no program given (kev-run --help tells how)"});
     return kRefused;
@@ -96,7 +96,7 @@ int run(const CommandLine& line, char** envp) {
   Environment native(envp);
   if (native.has("LD_PRELOAD")) set_preload(native, without_object(native.get("LD_PRELOAD"), object));
   bool verbose = settings.options.verbose;
-  if (settings.default_all) return become(target, line.program, native);
+  if (settings.wrong_value) return become(target, line.program, native);
   if (settings.options.engine == config::Engine::off) {
     if (settings.options.stats != nullptr) say({"the engine is off: nothing is counted"});
     else if (verbose) say({"the engine is off: ", target.path, " runs natively"});

@@ -37,7 +37,7 @@ std::string filtered(const std::string& list, const std::function<bool(const std
   for (size_t begin = list.find_first_not_of(kSeparators); begin != std::string::npos;) {
     size_t end = list.find_first_of(kSeparators, begin);
     std::string entry = list.substr(begin, end - begin);
-    if (keep(entry)) out += (out.empty() ? "" : ":") + entry;
+    if (keep(entry)) out.append(out.empty() ? "" : ":").append(entry);
     begin = list.find_first_not_of(kSeparators, end);
   }
   return out;

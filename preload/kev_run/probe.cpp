@@ -122,7 +122,7 @@ std::string probe_calls(unsigned filters) {
   }
   std::string names;
   for (size_t i = 0; i < kCalls; ++i)
-    if (outcomes[i] == passed) names += (names.empty() ? "" : ",") + std::string(config::kProbes[i]);
+    if (outcomes[i] == passed) names.append(names.empty() ? "" : ",").append(config::kProbes[i]);
   ::munmap(shared, kCalls);
   return names.empty() ? "" : std::to_string(filters) + ":" + names;
 }

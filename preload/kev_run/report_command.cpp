@@ -66,17 +66,12 @@ unsigned own_pid(const std::string& process, unsigned pid) {
   return pid;
 }
 
-struct Output {
-  std::string text;
-};
-
 int print_report(const stats::Header* header, unsigned pid, config::StatsFormat format) {
-  Output output;
+  std::string output;
   stats::write_report(
       header, pid, format,
-      [](void* context, const char* text, unsigned length) { static_cast<Output*>(context)->text.append(text, length); },
-      &output);
-  if (print(output.text)) return 0;
+      [](void* to, const char* text, unsigned length) { static_cast<std::string*>(to)->append(text, length); }, &output);
+  if (print(output)) return 0;
   say({"--report: cannot write to stdout"});
   return kRefused;
 }

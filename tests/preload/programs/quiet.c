@@ -1,0 +1,2 @@
+/* A library that does nothing. */
+int quiet(void) { return 0; }

@@ -1,0 +1,201 @@
+// Children that borrow the parent's memory: what they do to descriptors is theirs alone.
+#include <sched.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <thread>
+
+#include "support/process.hpp"
+#include "support/watched.hpp"
+
+using namespace scenario;
+
+extern char** environ;
+
+namespace {
+
+enum class Closing { each, range, from };
+
+// The child of vfork closes everything, takes numbers over, and executes.
+[[gnu::noinline]] pid_t start_true(const Watched& watched, Closing closing) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  ::dup2(watched.fds[4].fd, 0);
+  ::dup2(watched.fds[0].fd, watched.fds[1].fd);
+  switch (closing) {
+    case Closing::each:
+      for (int fd = 3; fd < 1024; ++fd) ::close(fd);
+      break;
+    case Closing::range: ::close_range(3, ~0u, 0); break;
+    case Closing::from: ::closefrom(3); break;
+  }
+  ::execl("/bin/true", "true", nullptr);
+  ::_exit(9);
+}
+
+void closes_and_executes(Closing closing) {
+  Watched watched;
+  watched.fire(9);
+  watched.expect({9});
+  const size_t open_before = open_numbers().size();
+  for (int i = 0; i < 60; ++i) {
+    expect_success(start_true(watched, closing));
+    watched.expect({9});
+  }
+  CHECK(open_numbers().size() == open_before);
+  watched.calm(9);
+  watched.exercise();
+}
+
+}  // namespace
+
+SCENARIO(close_each) { closes_and_executes(Closing::each); }
+SCENARIO(close_range) { closes_and_executes(Closing::range); }
+SCENARIO(close_from) { closes_and_executes(Closing::from); }
+
+SCENARIO(polls_in_child) {
+  Watched watched;
+  watched.fire(2);
+  watched.expect({2});
+  for (int i = 0; i < 30; ++i) {
+    const pid_t child = ::vfork();
+    if (child == 0) {
+      ::close(watched.fds[2].fd);
+      for (int k = 0; k < 4; ++k)
+        if (watched.poll(0) != 1) ::_exit(3);
+      if (watched.fds[2].revents != POLLNVAL) ::_exit(4);
+      ::_exit(0);
+    }
+    expect_success(child);
+    watched.expect({2});
+  }
+}
+
+SCENARIO(returns_the_childs_id) {
+  for (int i = 0; i < 50; ++i) {
+    const pid_t child = ::vfork();
+    if (child == 0) ::_exit(i % 7);
+    int status;
+    CHECK(child > 0 && child != ::getpid());
+    CHECK(::waitpid(-1, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == i % 7);
+  }
+}
+
+SCENARIO(fails) {
+  Watched watched;
+  watched.exercise();
+  CHECK(::setresuid(65534, 65534, 65534) == 0);
+  const rlimit none = {0, 0};
+  CHECK(::setrlimit(RLIMIT_NPROC, &none) == 0);
+  for (int i = 0; i < 3; ++i) {
+    errno = 0;
+    const pid_t child = ::vfork();
+    if (child == 0) ::_exit(0);
+    CHECK(child == -1 && errno == EAGAIN);
+    watched.exercise();
+  }
+}
+
+SCENARIO(threads) {
+  std::thread threads[8];
+  for (auto& thread : threads)
+    thread = std::thread([] {
+      Watched own(20);
+      for (int i = 0; i < 25; ++i) {
+        expect_success(start_true(own, i % 2 == 0 ? Closing::range : Closing::from));
+        own.expect({}, 4);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+namespace {
+
+int close_all_and_leave(void*) {
+  ::close_range(3, ~0u, 0);
+  return 0;
+}
+
+}  // namespace
+
+// What vfork does, by clone(): not to be told from a thread but by its process.
+SCENARIO(clone_that_borrows_memory) {
+  Watched watched;
+  watched.fire(9);
+  watched.expect({9});
+  const size_t open_before = open_numbers().size();
+  constexpr size_t kStack = 256 * 1024;
+  char* stack = static_cast<char*>(::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  for (int i = 0; i < 30; ++i) {
+    expect_success(::clone(close_all_and_leave, stack + kStack, CLONE_VM | CLONE_VFORK | SIGCHLD, nullptr));
+    watched.expect({9});
+  }
+  CHECK(open_numbers().size() == open_before);
+  watched.calm(9);
+  watched.exercise();
+}
+
+SCENARIO(fork_in_child) {
+  Watched watched;
+  watched.expect({});
+  const pid_t child = ::vfork();
+  if (child == 0) {
+    const pid_t grandchild = ::fork();
+    if (grandchild == 0) {
+      watched.exercise();
+      ::_exit(0);
+    }
+    int status = -1;
+    while (::waitpid(grandchild, &status, 0) < 0) {
+    }
+    ::_exit(status != 0);
+  }
+  expect_success(child);
+  watched.exercise();
+}
+
+SCENARIO(spawn) {
+  Watched watched;
+  watched.fire(1);
+  watched.expect({1});
+  for (int i = 0; i < 20; ++i) {
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addclose(&actions, watched.fds[0].fd);
+    ::posix_spawn_file_actions_adddup2(&actions, watched.fds[2].fd, watched.fds[3].fd);
+    ::posix_spawn_file_actions_addopen(&actions, watched.fds[4].fd, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_addclosefrom_np(&actions, 100);
+    char name[] = "true";
+    char* words[] = {name, nullptr};
+    pid_t child = 0;
+    CHECK(::posix_spawn(&child, "/bin/true", &actions, nullptr, words, environ) == 0);
+    expect_success(child);
+    CHECK(::posix_spawnp(&child, "true", &actions, nullptr, words, environ) == 0);
+    expect_success(child);
+    ::posix_spawn_file_actions_destroy(&actions);
+    watched.expect({1});
+  }
+}
+
+SCENARIO(shell) {
+  Watched watched;
+  watched.fire(1);
+  watched.expect({1});
+  for (int i = 0; i < 10; ++i) {
+    const int status = ::system("exit 5");
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+    watched.expect({1});
+    FILE* stream = ::popen("echo from a pipe; exit 3", "r");
+    CHECK(stream != nullptr);
+    char text[64] = {};
+    CHECK(::fgets(text, sizeof text, stream) != nullptr);
+    say("%s", text);
+    CHECK(WEXITSTATUS(::pclose(stream)) == 3);
+    watched.expect({1});
+  }
+}
+
+SCENARIO_MAIN

@@ -1,0 +1,99 @@
+// What is remembered of an array: promotion, penalties, and which slot goes for a new one.
+#include "mirror/slot.hpp"
+
+#include <gtest/gtest.h>
+
+namespace kev::mirror {
+namespace {
+
+using stats::Fallback;
+
+class SlotTest : public ::testing::Test {
+ protected:
+  SlotTest() { tuning.promote_after = 2; }
+  ~SlotTest() override { tuning = {}; }
+
+  // How many calls in a row stay in the kernel.
+  unsigned calls_in_kernel() {
+    unsigned calls = 0;
+    while (slot.stays_in_kernel(reason)) ++calls;
+    return calls;
+  }
+  Key key(int i) { return {{&places[i], nullptr, nullptr}}; }
+
+  Slot slot;
+  Fallback reason = {};
+  char places[300];
+};
+
+TEST_F(SlotTest, IsPromotedAfterItsFirstCalls) {
+  EXPECT_TRUE(slot.stays_in_kernel(reason));
+  EXPECT_EQ(Fallback::first, reason);
+  EXPECT_TRUE(slot.stays_in_kernel(reason));
+  EXPECT_FALSE(slot.stays_in_kernel(reason));
+  EXPECT_FALSE(slot.stays_in_kernel(reason));
+}
+
+TEST_F(SlotTest, StaysInTheKernelForLongerEachTime) {
+  calls_in_kernel();
+  unsigned before = 0;
+  for (int i = 0; i < 12; ++i) {
+    slot.punish(Fallback::changed);
+    unsigned calls = calls_in_kernel();
+    EXPECT_EQ(before == 0 ? 16u : before < 8192 ? before * 2 : 8192u, calls);
+    EXPECT_EQ(Fallback::changed, reason);
+    before = calls;
+  }
+}
+
+TEST_F(SlotTest, IsForgivenOnceItHasProvedUseful) {
+  calls_in_kernel();
+  slot.punish(Fallback::kind);
+  slot.punish(Fallback::kind);
+  EXPECT_EQ(32u, calls_in_kernel());
+  for (int i = 0; i < 63; ++i) slot.reward();
+  slot.punish(Fallback::kind);
+  EXPECT_EQ(64u, calls_in_kernel());
+  for (int i = 0; i < 64; ++i) slot.reward();
+  slot.punish(Fallback::kind);
+  EXPECT_EQ(16u, calls_in_kernel());
+}
+
+TEST_F(SlotTest, IsFoundByItsKey) {
+  Slot slots[4];
+  bool evicted;
+  Slot* first = find_slot(slots, 4, key(1), 1, evicted);
+  ASSERT_NE(nullptr, first);
+  EXPECT_TRUE(evicted);
+  EXPECT_EQ(first, find_slot(slots, 4, key(1), 2, evicted));
+  EXPECT_FALSE(evicted);
+  EXPECT_EQ(2u, first->used);
+  Slot* second = find_slot(slots, 4, Key{{&places[1], &places[2], nullptr}}, 3, evicted);
+  EXPECT_NE(first, second);
+}
+
+TEST_F(SlotTest, GoesForANewArrayIfItIsTheOneUnusedForLongest) {
+  Slot slots[4];
+  bool evicted;
+  Slot* taken[4];
+  for (int i = 0; i < 4; ++i) taken[i] = find_slot(slots, 4, key(i), static_cast<std::uint64_t>(i) + 1, evicted);
+  find_slot(slots, 4, key(0), 5, evicted);
+  Slot* next = find_slot(slots, 4, key(9), 6, evicted);
+  EXPECT_EQ(taken[1], next);
+  EXPECT_TRUE(evicted);
+  EXPECT_EQ(0u, next->seen);
+  EXPECT_EQ(key(9), next->key);
+}
+
+TEST_F(SlotTest, DoesNotGoForANewArrayWhileItIsInUse) {
+  Slot slots[2];
+  bool evicted;
+  for (int i = 0; i < 2; ++i) find_slot(slots, 2, key(i), 1, evicted)->seen = tuning.promote_after;
+  EXPECT_EQ(nullptr, find_slot(slots, 2, key(9), 200, evicted));
+  EXPECT_FALSE(evicted);
+  EXPECT_NE(nullptr, find_slot(slots, 2, key(9), 1 + 256, evicted));
+  EXPECT_TRUE(evicted);
+}
+
+}  // namespace
+}  // namespace kev::mirror

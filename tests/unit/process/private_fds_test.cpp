@@ -1,0 +1,153 @@
+// Where our own descriptors stand: near the top of the table's present size, closed on exec, out of the program's way.
+//
+// The table of descriptors only grows, so that each case runs in a child with a table of its own.
+#include "process/private_fds.hpp"
+
+#include <gtest/gtest.h>
+
+#include <climits>
+
+#include "process/fd_table.hpp"
+#include "process/status.hpp"
+#include "support/child.hpp"
+#include "support/descriptor.hpp"
+#include "support/open_descriptors.hpp"
+
+namespace kev::process {
+namespace {
+
+using namespace conformance;
+
+template <typename Body>
+void in_child(Body body) {
+  EXPECT_EQ(0, run_in_child([&] {
+    REQUIRE_IN_CHILD(map_fd_table());
+    clear_fd_table();
+    forget_private();
+    body();
+  }));
+}
+
+constexpr int kWindow = 48;  // no further from the end than this
+
+int fresh() { return ::eventfd(0, EFD_CLOEXEC); }
+
+TEST(PrivateFdsTest, StandNearTheTopOfASmallTable) {
+  in_child([] {
+    const int size = static_cast<int>(status_number("FDSize:"));
+    const int fd = adopt_private(fresh());
+    REQUIRE_IN_CHILD(fd >= size - kWindow && fd < size);
+    REQUIRE_IN_CHILD(::fcntl(fd, F_GETFD) == FD_CLOEXEC);
+    REQUIRE_IN_CHILD(is_private(fd));
+    REQUIRE_IN_CHILD(private_count == 1);
+    REQUIRE_IN_CHILD(private_guard < fd);
+    REQUIRE_IN_CHILD(table_size() == size && table_size_now() == size);
+  });
+}
+
+TEST(PrivateFdsTest, LeaveTheLowestNumbersToTheProgram) {
+  in_child([] {
+    const int before = fresh();
+    ::close(before);
+    for (int i = 0; i < 10; ++i) REQUIRE_IN_CHILD(adopt_private(fresh()) >= 0);
+    REQUIRE_IN_CHILD(fresh() == before);
+  });
+}
+
+TEST(PrivateFdsTest, DoNotMakeTheTableGrow) {
+  for (int highest : {0, 300, 600, 900}) {
+    in_child([=] {
+      if (highest != 0 && ::dup2(fresh(), highest) < 0) return;  // the limit is lower
+      const int size = static_cast<int>(status_number("FDSize:"));
+      for (int i = 0; i < 8; ++i) {
+        const int fd = adopt_private(fresh());
+        REQUIRE_IN_CHILD(fd >= size - 2 * kWindow && fd < size);
+      }
+      REQUIRE_IN_CHILD(static_cast<int>(status_number("FDSize:")) == size);
+    });
+  }
+}
+
+TEST(PrivateFdsTest, MoveUpWhenTheProgramComesNear) {
+  in_child([] {
+    const int size = static_cast<int>(status_number("FDSize:"));
+    const int fd = adopt_private(fresh());
+    program_uses(fd - 4);
+    discard_private(fd);
+    REQUIRE_IN_CHILD(private_count == 0);
+    REQUIRE_IN_CHILD(private_guard == INT_MAX);
+    const int higher = adopt_private(fresh());
+    REQUIRE_IN_CHILD(higher >= 2 * size - kWindow && higher < 2 * size);
+    REQUIRE_IN_CHILD(table_size() == 2 * size);
+    program_uses(5);
+    REQUIRE_IN_CHILD(adopt_private(fresh()) >= 2 * size - 2 * kWindow);
+  });
+}
+
+TEST(PrivateFdsTest, StayBelowTheDescriptorLimit) {
+  for (rlim_t limit : {80u, 100u, 200u}) {
+    in_child([=] {
+      program_uses(60);
+      rlimit low{limit, limit};
+      REQUIRE_IN_CHILD(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+      const int fd = adopt_private(fresh());
+      REQUIRE_IN_CHILD(fd < static_cast<int>(limit));
+      REQUIRE_IN_CHILD(fd == -EMFILE || fd > 60);
+    });
+  }
+}
+
+TEST(PrivateFdsTest, AreRefusedWithTheDescriptorClosedWhereThereIsNoRoom) {
+  in_child([] {
+    rlimit low{20, 20};
+    REQUIRE_IN_CHILD(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    while (adopt_private(fresh()) >= 0) {
+    }
+    const int fd = fresh();
+    const auto before = unit::open_descriptors();
+    const int error = adopt_private(::dup(fd));
+    REQUIRE_IN_CHILD(error == -EMFILE || error == -EINVAL);
+    REQUIRE_IN_CHILD(unit::open_descriptors() == before);
+  });
+}
+
+TEST(PrivateFdsTest, AreClosedOnceAndOnlyIfTheyAreOurs) {
+  in_child([] {
+    const int mine = adopt_private(fresh());
+    const int programs = ::fcntl(fresh(), F_DUPFD, mine + 1);
+    discard_private(programs);
+    REQUIRE_IN_CHILD(::fcntl(programs, F_GETFD) >= 0);
+    discard_private(mine);
+    REQUIRE_IN_CHILD(!is_private(mine));
+    REQUIRE_IN_CHILD(::fcntl(mine, F_GETFD) < 0);
+    REQUIRE_IN_CHILD(::dup2(programs, mine) == mine);
+    discard_private(mine);
+    REQUIRE_IN_CHILD(::fcntl(mine, F_GETFD) >= 0);
+    discard_private(-1);
+    discard_private(INT_MAX);
+  });
+}
+
+// A program that closes by the bare system call closes ours as well, and may be given the number for a file of its own.
+TEST(PrivateFdsTest, AreNotClosedIfTheNumberHasBecomeAFileOfThePrograms) {
+  in_child([] {
+    const int mine = adopt_private(fresh());
+    Pipe pipe = make_pipe();
+    REQUIRE_IN_CHILD(::dup2(pipe.in.get(), mine) == mine);
+    discard_private(mine);
+    REQUIRE_IN_CHILD(::fcntl(mine, F_GETFD) >= 0);
+  });
+}
+
+TEST(PrivateFdsTest, AreForgottenInAForkedChild) {
+  in_child([] {
+    const int mine = adopt_private(fresh());
+    clear_fd_table();
+    forget_private();
+    REQUIRE_IN_CHILD(!is_private(mine));
+    REQUIRE_IN_CHILD(private_count == 0 && private_guard == INT_MAX);
+  });
+}
+
+}  // namespace
+}  // namespace kev::process
