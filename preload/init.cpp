@@ -48,13 +48,12 @@ void say(std::initializer_list<const char*> pieces) {
   os::write_all(STDERR_FILENO, line, length);
 }
 
+// A name that is no option of ours is kev-run's to report: here every process of a tree would say it again.
 void complain(const config::Complaint& complaint) {
+  if (complaint.allowed == nullptr) return;
   char name[64] = {};
   memcpy(name, complaint.name, complaint.name_length < sizeof name ? complaint.name_length : sizeof name - 1);
-  if (complaint.allowed == nullptr)
-    say({"kev: ", name, " is not an option; ignored\n"});
-  else
-    say({"kev: ", name, "=", complaint.value, " is not allowed (", complaint.allowed, "); ignored\n"});
+  say({"kev: ", name, "=", complaint.value, " is not allowed (", complaint.allowed, "); ignored\n"});
 }
 
 bool arm_thread_exit(void (*function)(void*), void* argument) {
@@ -154,10 +153,7 @@ const char* activate(stats::State& state) {
   if (options.verbose) say({"kev: ", state == stats::State::active ? "active" : "passes through: ", note, "\n"});
 }
 
-[[gnu::destructor]] void end() {
-  check_process();
-  if (stats::counting()) stats::finish(options.stats_format, /*may_write=*/!shim.filtered);
-}
+[[gnu::destructor]] void end() { before_exit(); }
 
 }  // namespace
 
@@ -172,6 +168,12 @@ void check_process() {
   mirror::after_fork(/*just_forked=*/false);
   stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
   if (slot != nullptr) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
+}
+
+void before_exit() {
+  if (!stats::counting()) return;
+  check_process();
+  stats::finish(options.stats_format, /*may_write=*/!shim.filtered);
 }
 
 void before_filter() {

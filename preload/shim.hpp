@@ -38,6 +38,9 @@ void check_process();
 // In a forked child, before anything else ran.
 void just_forked();
 
+// The process ends: the report, if statistics are on.
+void before_exit();
+
 // A seccomp filter is about to be installed: from now on only the program's own system calls.
 void before_filter();
 

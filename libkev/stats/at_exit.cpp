@@ -20,9 +20,9 @@ Destination destination;
 struct stat stderr_at_start;
 bool stderr_open = false;
 
-bool is_stderr_of_start(int fd) {
+bool is_stderr_of_start() {
   struct stat now;
-  return stderr_open && fd >= 0 && os::fstat(fd, &now) == 0 && now.st_dev == stderr_at_start.st_dev &&
+  return stderr_open && os::fstat(kStderr, &now) == 0 && now.st_dev == stderr_at_start.st_dev &&
          now.st_ino == stderr_at_start.st_ino && now.st_mode == stderr_at_start.st_mode;
 }
 
@@ -60,7 +60,6 @@ class NoSigpipe {
 };
 
 struct Stderr {
-  int fd;
   NoSigpipe guard{};
   bool failed = false;
 };
@@ -69,11 +68,11 @@ struct Stderr {
 void write_piece(void* context, const char* text, unsigned length) {
   auto* out = static_cast<Stderr*>(context);
   if (out->failed) return;
-  pollfd ready = {out->fd, POLLOUT, 0};
+  pollfd ready = {kStderr, POLLOUT, 0};
   timespec patience = {kPatienceSeconds, 0};
   out->failed = os::ppoll(&ready, 1, &patience, nullptr) != 1 || (ready.revents & (POLLOUT | POLLERR)) != POLLOUT;
   if (out->failed) return;
-  int error = os::write_all(out->fd, text, length);
+  int error = os::write_all(kStderr, text, length);
   out->failed = error < 0;
   if (error == -EPIPE) out->guard.take_off();
 }
@@ -89,15 +88,14 @@ int start(const char* setting, const char* runtime_dir, const char* command, boo
   return error;
 }
 
-void finish(config::StatsFormat format, bool may_write, int spare) {
+void finish(config::StatsFormat format, bool may_write) {
   const Header* h = header();
   if (h == nullptr) return;
   mark_ended();
   if (!may_write || !destination.on_stderr || !is_main_process()) return;
-  int fd = is_stderr_of_start(kStderr) ? kStderr : spare;
-  if (!is_stderr_of_start(fd)) return;
+  if (!is_stderr_of_start()) return;
   bool keep = others_count(h, os::getpid());
-  Stderr out = {fd};
+  Stderr out;
   write_report(h, 0, format, write_piece, &out);
   if (keep && format == config::StatsFormat::text) {
     Writer text(write_piece, &out);

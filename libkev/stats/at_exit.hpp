@@ -16,8 +16,6 @@ int start(const char* setting, const char* runtime_dir, const char* command, boo
 // writes it there and removes the file. Not under a seccomp filter (`may_write` false), nor if stderr is not what
 // it was at start (a daemon's descriptor 2 may be its database), nor while other processes still count: then the file
 // stays, for `kev-run --report`. Never blocks for long and raises no SIGPIPE.
-// `spare`: a duplicate of the stderr of the start, or -1; it is used, if it still is that file, where descriptor 2 is
-// not (coreutils close theirs in an exit handler).
-void finish(config::StatsFormat format, bool may_write, int spare = -1);
+void finish(config::StatsFormat format, bool may_write);
 
 }  // namespace kev::stats

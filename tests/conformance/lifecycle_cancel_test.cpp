@@ -124,7 +124,9 @@ TEST_P(LifecycleCancelTest, PendingRequestIsActedOnAtEntryWithNoTimeToWait) {
 TEST_P(LifecycleCancelTest, DisabledThreadFeelsNothing) {
   sleep_ms = 25;
   static std::atomic<bool> slept_well;
+  static std::atomic<bool> requested;
   slept_well = false;
+  requested = false;
   const pthread_t thread = start([](void* pointer) -> void* {
     int before;
     ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -133,6 +135,7 @@ TEST_P(LifecycleCancelTest, DisabledThreadFeelsNothing) {
     const Stopwatch watch;
     const int result = self(pointer).call(self(pointer).sleep_ms);
     slept_well = result == 0 && watch.in_time(self(pointer).sleep_ms * kMillisecond);
+    while (!requested) sleep_ns(100'000);
     const bool again = self(pointer).call(1) == 0;  // with the request pending
     slept_well = slept_well && again;
     ::pthread_setcancelstate(before, nullptr);
@@ -143,6 +146,7 @@ TEST_P(LifecycleCancelTest, DisabledThreadFeelsNothing) {
   while (!started) sleep_ns(10'000);
   sleep_ns(3 * kMillisecond);
   ASSERT_EQ(0, ::pthread_cancel(thread));
+  requested = true;
   EXPECT_EQ(PTHREAD_CANCELED, result_of(thread));
   EXPECT_TRUE(slept_well);
 }

@@ -38,6 +38,7 @@ TEST_P(SelectTimeTest, SelectWritesBackTheTimeThatIsLeft) {
   const Pipe pipe = make_pipe();
   sets.want(pipe.in.get(), kRead);
   EXPECT_TRUE(sets.keeps_answering({}));
+  bool time_passed = false;  // on a busy machine the writer may be first in some of the turns
   for (int turn = 0; turn < 4; ++turn) {
     std::thread writer([&] {
       sleep_ns(12 * kMillisecond);
@@ -49,7 +50,8 @@ TEST_P(SelectTimeTest, SelectWritesBackTheTimeThatIsLeft) {
     EXPECT_EQ(1, ::select(sets.count(), &copy, nullptr, nullptr, &time));
     writer.join();
     const std::int64_t left = time.tv_sec * kSecond + time.tv_usec * 1000;
-    EXPECT_LE(left, 10 * kSecond - 10 * kMillisecond);
+    EXPECT_LE(left, 10 * kSecond);
+    time_passed = time_passed || left <= 10 * kSecond - 10 * kMillisecond;
     EXPECT_GE(left, 10 * kSecond - watch.elapsed() - kMillisecond);
     copy = sets.master(0);
     time = {3, 500};
@@ -58,6 +60,7 @@ TEST_P(SelectTimeTest, SelectWritesBackTheTimeThatIsLeft) {
     EXPECT_GE(time.tv_sec, 1);
     drain(pipe.in.get());
   }
+  EXPECT_TRUE(time_passed);
 }
 
 TEST_P(SelectTimeTest, SelectWritesBackZeroWhenTheTimeIsOver) {

@@ -23,10 +23,13 @@ def default_mode():
 
 
 class Program:
-    """A running program. `folder` takes its output and statistics; `user` runs it as another user."""
+    """A running program. `folder` takes its output and statistics; `user` runs it as another user.
+
+    `options` are more options for kev-run; without `count` the shim keeps no statistics.
+    """
 
     def __init__(self, argv, folder, name, mode=None, env=None, cwd=None, stdin=subprocess.DEVNULL, user=None,
-                 options=()):
+                 options=(), count=True):
         self.argv, self.folder, self.name = [str(word) for word in argv], folder, name
         self.mode = mode or default_mode()
         self.statistics = os.path.join(folder, name + '.stats')
@@ -41,7 +44,8 @@ class Program:
             self._share_object()
         command = self.argv
         if self.mode == 'kev':
-            command = [self.launcher, '--stats=' + self.statistics, *options, '--', *self.argv]
+            statistics = ['--stats=' + self.statistics] if count else []
+            command = [self.launcher, *statistics, *options, '--', *self.argv]
         elif self.mode == 'preload':
             environment.update(LD_PRELOAD=self.object, KEV_STATS=self.statistics)
         with open(self.out_path, 'wb') as out, open(self.err_path, 'wb') as err:

@@ -40,7 +40,7 @@ class AtExit : public ::testing::Test {
       redirect(output_);
       if (start(setting_.c_str(), nullptr, "child", false) != 0) ::_exit(1);
       between();
-      finish(config::StatsFormat::text, may_write, spare_);
+      finish(config::StatsFormat::text, may_write);
       ::_exit(0);
     }
     int status = 0;
@@ -62,7 +62,6 @@ class AtExit : public ::testing::Test {
   bool file_left() const { return std::filesystem::exists(path_); }
 
   std::string folder_, path_, output_, setting_;
-  int spare_ = -1;
 };
 
 TEST_F(AtExit, TheReportGoesToStderrAndTheFileGoes) {
@@ -91,27 +90,6 @@ TEST_F(AtExit, AnotherStderrIsNotWrittenTo) {
 TEST_F(AtExit, AClosedStderrIsLeftAlone) {
   EXPECT_EQ(run([] { ::close(2); }), 0);
   EXPECT_TRUE(file_left());
-}
-
-TEST_F(AtExit, ASpareStderrServesIfItIsTheOneOfTheStart) {
-  std::string database = folder_ + "/database";
-  spare_ = 100;
-  EXPECT_EQ(run([&] {
-              int other = ::open(database.c_str(), O_WRONLY | O_CREAT, 0600);
-              ::dup2(other, 100);
-              ::close(2);
-            }),
-            0);
-  EXPECT_EQ(contents(database), "");
-  EXPECT_TRUE(file_left());
-  std::filesystem::remove(path_);
-  EXPECT_EQ(run([] {
-              ::dup2(2, 100);
-              ::close(2);
-            }),
-            0);
-  EXPECT_NE(contents(output_).find("\nverdict: "), std::string::npos);
-  EXPECT_FALSE(file_left());
 }
 
 TEST_F(AtExit, NothingIsWrittenUnderAFilter) {
