@@ -46,19 +46,20 @@ struct Case {
   Limit limit;
   Clock clock;
   std::function<std::unique_ptr<Fixture>()> make;
+  uint64_t calls_per_slice = 0;  // 0: as many as take a slice
 };
 
 class Cases {
  public:
   // `make()` returns the fixture.
   void add(std::string name, Limit limit, std::function<std::unique_ptr<Fixture>()> make,
-           Clock clock = Clock::thread_cpu) {
-    all_.push_back({Case::Kind::worker, std::move(name), limit, clock, std::move(make)});
+           Clock clock = Clock::thread_cpu, uint64_t calls_per_slice = 0) {
+    all_.push_back({Case::Kind::worker, std::move(name), limit, clock, std::move(make), calls_per_slice});
   }
 
   // `set_up()` returns a callable that makes and checks one call.
   template <typename SetUp>
-  void add_call(std::string name, Limit limit, SetUp set_up, Clock clock = Clock::thread_cpu) {
+  void add_call(std::string name, Limit limit, SetUp set_up, Clock clock = Clock::thread_cpu, uint64_t calls_per_slice = 0) {
     using Call = decltype(set_up());
     struct Loop final : Fixture {
       explicit Loop(Call made) : call(std::move(made)) {}
@@ -69,11 +70,11 @@ class Cases {
       }
       Call call;
     };
-    add(std::move(name), limit, [set_up] { return std::make_unique<Loop>(set_up()); }, clock);
+    add(std::move(name), limit, [set_up] { return std::make_unique<Loop>(set_up()); }, clock, calls_per_slice);
   }
 
   void add_spawn(std::string name, Limit limit, Case::Kind kind) {
-    all_.push_back({kind, std::move(name), limit, Clock::family_cpu, nullptr});
+    all_.push_back({kind, std::move(name), limit, Clock::family_cpu, nullptr, 0});
   }
 
   const std::vector<Case>& all() const { return all_; }

@@ -1,7 +1,6 @@
 // The order of slices: native, kev, (statistics), and back; so that a drift of the machine falls on both alike.
 #include "measure.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "side.hpp"
@@ -10,12 +9,16 @@ namespace kev::bench {
 
 namespace {
 
-// How many calls take a slice, on this side.
+// How many calls take a slice, on this side. What the first calls set up does not count.
 uint64_t calibrate(Side& side, double slice_ns) {
+  side.run(8);
   uint64_t calls = 1;
   for (;;) {
     double ns = side.run(calls);
-    if (ns >= slice_ns / 4) return std::max<uint64_t>(1, static_cast<uint64_t>(static_cast<double>(calls) * slice_ns / ns));
+    if (ns >= slice_ns / 4) {
+      double wanted = static_cast<double>(calls) * slice_ns / ns;
+      return wanted < 1 ? 1 : static_cast<uint64_t>(wanted);
+    }
     calls *= ns > slice_ns / 64 ? 4 : 16;
   }
 }
@@ -34,28 +37,35 @@ std::vector<double> column(const std::vector<Sample>& samples, auto value) {
 
 Result measure(const Case& which, const Options& options) {
   using Ns = std::array<double, 3>;
-  bool with_stats = options.stats && which.kind == Case::Kind::worker;
+  bool with_stats = options.stats && !options.same && which.kind == Case::Kind::worker;
   size_t sides_count = with_stats ? 3 : 2;
   Result result;
+  std::array<uint64_t, 3> calls{};  // of a slice, by side: what is done once in a while weighs the same on all
   std::vector<Sample> samples;
   for (unsigned process = 0; process < options.processes; ++process) {
-    std::vector<std::unique_ptr<Side>> sides;
-    sides.push_back(make_side(which, Mode::native, options));
-    sides.push_back(make_side(which, options.same ? Mode::native : Mode::kev, options));
-    if (with_stats) sides.push_back(make_side(which, Mode::kev_stats, options));
-    if (result.calls_per_slice == 0) result.calls_per_slice = calibrate(*sides[0], options.slice_ms * 1e6);
-    uint64_t calls = result.calls_per_slice;
-    for (auto& side : sides) side->run(calls / 2 + 1);  // warm-up
+    std::array<std::unique_ptr<Side>, 3> sides;
+    constexpr Mode kModes[] = {Mode::native, Mode::kev, Mode::kev_stats};
+    for (size_t i = 0; i < sides_count; ++i) {
+      // Who starts first gets other memory from the kernel: turn about.
+      size_t side = process % 2 == 0 ? i : sides_count - 1 - i;
+      sides[side] = make_side(which, options.same ? Mode::native : kModes[side], options);
+    }
+    for (size_t i = 0; i < sides_count; ++i) {
+      if (calls[i] == 0) calls[i] = which.calls_per_slice;
+      if (calls[i] == 0) calls[i] = calibrate(*sides[i], options.slice_ms * 1e6);
+      sides[i]->run(calls[i] / 2 + 1);  // warm-up
+    }
     unsigned rounds = (options.rounds + process) / options.processes;
     for (unsigned round = 0; round < rounds; ++round) {
       Sample sample;
       for (size_t i = 0; i < sides_count; ++i) {
         size_t side = (round + process) % 2 == 0 ? i : sides_count - 1 - i;
-        sample.ns[side] = sides[side]->run(calls) / static_cast<double>(calls);
+        sample.ns[side] = sides[side]->run(calls[side]) / static_cast<double>(calls[side]);
       }
       samples.push_back(sample);
     }
   }
+  result.calls_per_slice = calls[0];
   result.native_ns = estimate(column(samples, [](const Ns& ns) { return ns[0]; })).median;
   result.kev_ns = estimate(column(samples, [](const Ns& ns) { return ns[1]; })).median;
   result.ratio = estimate(column(samples, [](const Ns& ns) { return ns[1] / ns[0]; }));

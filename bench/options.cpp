@@ -18,7 +18,7 @@ Measures calls native and preloaded, in turn, in one run: the median of the rati
   --filter=REGEX    only cases whose name matches
   --list            name the cases and end
   --rounds=N        pairs of slices per case (60)
-  --slice=MS        length of a slice, natively (10)
+  --slice=MS        length of a slice (10)
   --processes=N     pairs of worker processes that share the rounds (6): each has its own layout of memory
   --cpu=N           processor to run on (the highest that may be used)
   --object=PATH     preload object (../preload/libkev-preload.so from here)

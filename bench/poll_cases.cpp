@@ -39,10 +39,17 @@ struct Array {
 void add_still(Cases& cases, unsigned count, unsigned ready, Limit limit, int timeout_ms = 0) {
   std::string name = title(count, ready);
   if (timeout_ms < 0) name += "/for-ever";
-  if (timeout_ms > 0) name += "/" + std::to_string(timeout_ms) + "ms";
+  if (timeout_ms > 0) name.append("/").append(std::to_string(timeout_ms)).append("ms");
   cases.add_call(name, limit, [=] {
     return [array = std::make_unique<Array>(count, ready), timeout_ms] { array->call(timeout_ms); };
   });
+}
+
+// Nothing comes before the time is up: the CPU time that such a wait takes.
+void add_sleeping(Cases& cases, unsigned count, int timeout_ms) {
+  cases.add_call("poll/" + std::to_string(count) + "/0ready/sleeps-" + std::to_string(timeout_ms) + "ms", kNoLimit,
+                 [=] { return [array = std::make_unique<Array>(count, 0u), timeout_ms] { array->call(timeout_ms); }; },
+                 Clock::thread_cpu, 4);
 }
 
 // One entry's descriptor is another at each call.
@@ -150,6 +157,8 @@ void add_poll_cases(Cases& cases) {
   add_still(cases, 1000, 100, kNoLimit);
   add_still(cases, 1000, 1000, kNoLimit);
   add_still(cases, 10000, 1, kNoLimit);
+  add_sleeping(cases, 100, 1);
+  add_sleeping(cases, 100, 7);
   add_one_changes(cases);
   add_events_change(cases);
   add_one_is_made(cases, 32);

@@ -20,7 +20,7 @@ class Environment {
   Environment(Mode mode, const Options& options) {
     for (char** at = environ; *at != nullptr; ++at)
       if (strncmp(*at, "KEV_", 4) != 0 && strncmp(*at, "LD_PRELOAD=", 11) != 0) strings_.emplace_back(*at);
-    if (mode != Mode::native) strings_.push_back("LD_PRELOAD=" + options.object);
+    if (mode != Mode::native) strings_.push_back(std::string("LD_PRELOAD=").append(options.object));
     if (mode == Mode::kev_stats) strings_.push_back("KEV_STATS=/tmp/kev-bench-%p.stats");
     for (std::string& string : strings_) pointers_.push_back(string.data());
     pointers_.push_back(nullptr);
@@ -72,7 +72,8 @@ class Worker final : public Side {
     fclose(requests_);
     fclose(answers_);
     waitpid(pid_, nullptr, 0);
-    if (mode_ == Mode::kev_stats) unlink(("/tmp/kev-bench-" + std::to_string(pid_) + ".stats").c_str());
+    if (mode_ == Mode::kev_stats)
+      unlink(std::string("/tmp/kev-bench-").append(std::to_string(pid_)).append(".stats").c_str());
   }
 
   double run(uint64_t calls) override {

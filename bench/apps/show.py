@@ -80,7 +80,7 @@ def table(results):
     width = max(len(title) for title, _ in results)
     print(' ' * width + ''.join(f' | {name:^21}' for name in names))
     print('workload'.ljust(width) + f' | {"native":>10} {"kev":>10}' * len(names))
-    print('-' * width + '-+-----------------------' * len(names))
+    print('-' * width + ('-+-' + '-' * 21) * len(names))
     for title, (native, kev) in results:
         line = title.ljust(width)
         for column in range(len(names)):

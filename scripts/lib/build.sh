@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # `root` is set by the script that sources this
 # Configuring and compiling a build folder; sourced by the scripts beside this folder.
 #
 # compile FOLDER "TARGETS" [MESON-OPTION...] is quiet unless something fails. PATH may hold other versions of Python
@@ -16,10 +17,10 @@ quietly() {
   return $status
 }
 
-compile() {
-  local folder=$1 targets=$2
-  shift 2
-  local meson
+# configure FOLDER [MESON-OPTION...]
+configure() {
+  local folder=$1 meson
+  shift
   meson=$(tool meson)
   if [ ! -f "$folder/build.ninja" ]; then
     echo "configuring $(basename "$folder") ..."
@@ -29,10 +30,21 @@ compile() {
   elif [ $# != 0 ]; then
     quietly "$meson" configure "$folder" "$@"
   fi
+}
+
+# compile_targets FOLDER "TARGET..." (none: all)
+compile_targets() {
   # shellcheck disable=SC2086 # targets are words
-  if ! "$(tool ninja)" -C "$folder" -n $targets 2>/dev/null | grep -q 'no work to do'; then
-    echo "compiling $(basename "$folder") ..."
+  if ! "$(tool ninja)" -C "$1" -n $2 2>/dev/null | grep -q 'no work to do'; then
+    echo "compiling $(basename "$1") ..."
     # shellcheck disable=SC2086
-    quietly "$(tool ninja)" -C "$folder" $targets
+    quietly "$(tool ninja)" -C "$1" $2
   fi
+}
+
+compile() {
+  local folder=$1 targets=$2
+  shift 2
+  configure "$folder" "$@"
+  compile_targets "$folder" "$targets"
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # `root` is set by the script that sources this
 # Installing the groups of scripts/packages.txt; sourced by the scripts beside this folder.
 #
 # install_groups GROUP... installs what is missing and is quick when nothing is. Debian and Ubuntu, as root or with
@@ -60,11 +61,11 @@ install_groups() {
   missing=$(missing_of "$@")
   [ -n "$missing" ] || return 0
   if ! command -v apt-get >/dev/null; then
-    echo "please install by hand: $(echo $missing)" >&2
+    echo "please install by hand: ${missing//$'\n'/ }" >&2
     return 1
   fi
   if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
-    echo "root or sudo is needed to install: $(echo $missing)" >&2
+    echo "root or sudo is needed to install: ${missing//$'\n'/ }" >&2
     return 1
   fi
   log=$(mktemp)
@@ -86,7 +87,7 @@ install_groups() {
   fi
   if [ $status != 0 ]; then
     cat "$log" >&2
-    echo "installing failed: ${chosen[*]:-$(echo $missing)}" >&2
+    echo "installing failed: ${missing//$'\n'/ }" >&2
   fi
   rm -f "$log"
   return $status

@@ -41,6 +41,13 @@ pid_t start(const std::string& way) {
     CHECK(::posix_spawn(&child, path, nullptr, nullptr, words, environ) == 0);
   } else if (way == "posix_spawnp") {
     CHECK(::posix_spawnp(&child, name, nullptr, nullptr, words, environ) == 0);
+  } else if (way == "spawn_elsewhere") {
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addchdir_np(&actions, std::string(path, static_cast<size_t>(name - path)).c_str());
+    const std::string there = "./" + std::string(name);
+    CHECK(::posix_spawn(&child, there.c_str(), &actions, nullptr, words, environ) == 0);
+    ::posix_spawn_file_actions_destroy(&actions);
   } else if (way == "vfork") {
     child = ::vfork();
     if (child == 0) {
@@ -78,7 +85,7 @@ int status_of(pid_t child) {
 SCENARIO(every_way) {
   prepare(arguments);
   for (const char* way : {"execve", "execv", "execvp", "execvpe", "execl", "execlp", "execle", "fexecve", "execveat",
-                          "relative", "posix_spawn", "posix_spawnp", "vfork"})
+                          "relative", "posix_spawn", "posix_spawnp", "spawn_elsewhere", "vfork"})
     say("%s %d\n", way, status_of(start(way)));
   const int status = ::system(words[1] == nullptr ? path : (std::string(path) + " " + words[1]).c_str());
   say("system %d\n", WEXITSTATUS(status));
@@ -136,7 +143,8 @@ SCENARIO(errors) {
   show("ENOEXEC", ::execv(file, one));
   show("ENOTDIR", ::execve("/etc/passwd/x", one, environ));
   show("EFAULT", ::execve(reinterpret_cast<char*>(8), one, environ));
-  show("EFAULT", ::execve(nullptr, one, environ));
+  const char* volatile nothing = nullptr;
+  show("EFAULT", ::execve(nothing, one, environ));
   show("empty", ::execve("", one, environ));
   show("empty", ::execvp("", one));
   show("search", ::execvp("no-such-program-anywhere", one));

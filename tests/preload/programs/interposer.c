@@ -8,21 +8,21 @@ static int polls, selects, closes;
 
 int poll(struct pollfd *fds, nfds_t count, int timeout) {
   static int (*next)(struct pollfd *, nfds_t, int);
-  if (next == NULL) next = (int (*)(struct pollfd *, nfds_t, int))dlsym(RTLD_NEXT, "poll");
+  if (next == NULL) *(void **)&next = dlsym(RTLD_NEXT, "poll");
   polls++;
   return next(fds, count, timeout);
 }
 
 int select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout) {
   static int (*next)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
-  if (next == NULL) next = (int (*)(int, fd_set *, fd_set *, fd_set *, struct timeval *))dlsym(RTLD_NEXT, "select");
+  if (next == NULL) *(void **)&next = dlsym(RTLD_NEXT, "select");
   selects++;
   return next(count, in, out, except, timeout);
 }
 
 int close(int fd) {
   static int (*next)(int);
-  if (next == NULL) next = (int (*)(int))dlsym(RTLD_NEXT, "close");
+  if (next == NULL) *(void **)&next = dlsym(RTLD_NEXT, "close");
   closes++;
   return next(fd);
 }

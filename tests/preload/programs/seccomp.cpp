@@ -187,7 +187,7 @@ SCENARIO(filters_in_vfork_child) {
   watched.exercise();
   static std::vector<sock_filter> code;
   code = filter_of({SYS_ptrace}, kKill, SECCOMP_RET_ALLOW);
-  for (int i = 0; i < 5; ++i) {
+  for (volatile int i = 0; i < 5; i = i + 1) {
     const pid_t child = ::vfork();
     if (child == 0) {
       install(code, Way::prctl);

@@ -59,7 +59,7 @@ SCENARIO(polls_in_child) {
   Watched watched;
   watched.fire(2);
   watched.expect({2});
-  for (int i = 0; i < 30; ++i) {
+  for (volatile int i = 0; i < 30; i = i + 1) {
     const pid_t child = ::vfork();
     if (child == 0) {
       ::close(watched.fds[2].fd);
@@ -74,7 +74,7 @@ SCENARIO(polls_in_child) {
 }
 
 SCENARIO(returns_the_childs_id) {
-  for (int i = 0; i < 50; ++i) {
+  for (volatile int i = 0; i < 50; i = i + 1) {
     const pid_t child = ::vfork();
     if (child == 0) ::_exit(i % 7);
     int status;

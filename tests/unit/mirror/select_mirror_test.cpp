@@ -133,8 +133,9 @@ TEST_F(SelectMirrorTest, TakesSetsThatAreNotPassed) {
   for (const pollfd& entry : array.fds) bits.want(entry.fd, kIn);
   const int nfds = array.fds.back().fd + 1;
   add_to_event(array.fds[3].fd);
-  ASSERT_TRUE(open(nfds));
   for (unsigned passed : {kIn, kIn | kExcept, kIn | kOut, kOut | kExcept}) {
+    mirror.close();
+    ASSERT_TRUE(open(nfds));
     bits.passed = passed;
     EXPECT_TRUE(answers(bits, nfds)) << passed;
   }

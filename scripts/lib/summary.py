@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""Counts what Meson's test runs say, case by case: summary.py [--add FILE] RESULT-FOLDER...
+
+Each folder is the meson-logs folder of a build. Prints a line for each skipped case with its reason and closes with
+`N passed, N failed, N skipped`; ends with 1 if anything failed or nothing was run. The counts are added up over all
+folders. Cases come from testlog.junit.xml, reasons and tests that ended badly from testlog.json.
+"""
+
+import json
+import os
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+GOOD = ('OK', 'EXPECTEDFAIL', 'SKIP')
+
+
+def reasons_in(text):
+    """Why cases were skipped, by the case's name, as TAP lines and GoogleTest's output say it."""
+    found, message = {}, ''
+    for line in text.splitlines():
+        tap = re.match(r'ok\s+\d+\s*-?\s*(.*?)\s*#\s*SKIP\S*\s*(.*)', line, re.IGNORECASE)
+        plan = re.match(r'1\.\.0\s*#\s*SKIP\S*\s*(.*)', line, re.IGNORECASE)
+        google = re.match(r'\[  SKIPPED \] (\S+) \(\d+ ms\)', line)
+        if tap:
+            found[tap.group(1)] = tap.group(2)
+        elif plan:
+            found[''] = plan.group(1)
+        elif google:
+            found[google.group(1)] = message
+        elif line.startswith('[ RUN'):
+            message = ''
+        elif line and not line.startswith('[') and 'Skipped' not in line:
+            message = line.strip()
+    return found
+
+
+class Test:
+    """One Meson test: its name, its result, and what it printed."""
+
+    def __init__(self, record):
+        self.name = record['name'].split(' / ')[-1]
+        self.result, self.text = record['result'], record.get('stdout') or ''
+        self.passed = self.failed = 0
+        self.skipped = []
+
+    def take(self, cases):
+        """Counts the cases; a test without cases of its own is one case."""
+        reasons = reasons_in(self.text)
+        for case in cases:
+            name = case.get('name', '')
+            if case.find('failure') is not None or case.find('error') is not None:
+                self.failed += 1
+            elif case.find('skipped') is not None or case.get('status') == 'notrun' or case.get('result') == 'skipped':
+                self.skipped.append((name, self.reason(case, name, reasons)))
+            else:
+                self.passed += 1
+        if not cases:
+            if self.result == 'SKIP':
+                self.skipped.append(('', reasons.get('') or (self.text.strip().splitlines() or ['no reason given'])[-1]))
+            elif self.result in GOOD:
+                self.passed += 1
+        if self.result not in GOOD and not self.failed:
+            self.failed += 1
+
+    @staticmethod
+    def reason(case, name, reasons):
+        for key in (name, f'{case.get("classname", "")}.{name}', re.sub(r'^\d+\s+', '', name).split(' # ')[0]):
+            if reasons.get(key):
+                return reasons[key]
+        skipped = case.find('skipped')
+        message = skipped.get('message', '') if skipped is not None else ''
+        return (message or (case.get('status') == 'notrun' and 'disabled') or 'no reason given').splitlines()[-1]
+
+
+def cases_by_test(path, tests):
+    """The JUnit cases of each test. Meson names a suite after its test, or after the project for tests without cases.
+
+    GoogleTest's own suites stand under their names; Meson puts the test's name before them.
+    """
+    found = {}
+    for suite in ElementTree.parse(path).getroot().iter('testsuite'):
+        name = suite.get('name', '')
+        owner = next((test for test in sorted(tests, key=len, reverse=True)
+                      if re.search(rf'(^|\.){re.escape(test)}(\.|$)', name)), None)
+        if owner is not None:
+            found.setdefault(owner, []).extend(suite.findall('testcase'))
+    return found
+
+
+def read(folder):
+    with open(os.path.join(folder, 'testlog.json'), encoding='utf-8', errors='replace') as file:
+        tests = [Test(json.loads(line)) for line in file if line.strip()]
+    cases = cases_by_test(os.path.join(folder, 'testlog.junit.xml'), {test.name for test in tests})
+    for test in tests:
+        test.take(cases.get(test.name, []))
+    return tests
+
+
+def main():
+    passed = failed = 0
+    skipped = []
+    for folder in sys.argv[1:]:
+        for test in read(folder):
+            passed += test.passed
+            failed += test.failed
+            skipped += [(f'{test.name}: {name}' if name else test.name, reason) for name, reason in test.skipped]
+    for name, reason in skipped:
+        print(f'skipped: {name}: {reason}')
+    print(f'{passed} passed, {failed} failed, {len(skipped)} skipped')
+    sys.exit(1 if failed or not passed + failed else 0)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,114 @@
+# shellcheck shell=bash disable=SC2154 # `root` is set by the script that sources this
+# Running Meson's tests suite by suite and collecting their results; sourced by scripts/test.
+#
+# Each run leaves its logs in a folder of its own under the build folder (results/NAME), listed in `folders`;
+# summarize() counts them all. A failing suite does not keep the next ones from being run.
+
+strict=()
+[ "${CI:-}" != true ] || strict=(-Dwerror=true)
+
+has_build_tools() {
+  command -v c++ >/dev/null && command -v meson >/dev/null && command -v ninja >/dev/null &&
+    command -v pkg-config >/dev/null && pkg-config --exists gtest_main
+}
+
+# run_meson BUILD-FOLDER NAME TITLE [MESON-ARGUMENT...]
+run_meson() {
+  local folder=$1 name=$2 title=$3 result
+  shift 3
+  result=$folder/results/$name
+  rm -rf "$result"
+  mkdir -p "$result"
+  rm -f "$folder"/meson-logs/testlog*
+  echo "== $title"
+  "$(tool meson)" test -C "$folder" --no-rebuild --print-errorlogs "$@" || true
+  # Nothing is left where no test matched.
+  if [ -f "$folder/meson-logs/testlog.json" ]; then
+    mv "$folder"/meson-logs/testlog* "$result"
+    folders+=("$result")
+  fi
+}
+
+# The names of a build's tests, one a line, as "SUITE NAME".
+tests_of() {
+  "$(tool meson)" introspect --tests "$1" | "$(tool python3)" -c '
+import json, sys
+for test in json.load(sys.stdin):
+    for suite in test["suite"]:
+        print(suite.split(":")[-1], test["name"])' | sort -u
+}
+
+run_suites() {
+  local suite
+  for suite in $(tests_of "$1" | awk '{ print $1 }' | sort -u | awk '
+      { order = index("unit conformance preload apps", $1); print (order ? order : 99), $1 }' | sort -n |
+      awk '{ print $2 }'); do
+    run_meson "$1" "$suite" "suite $suite" --suite "$suite"
+  done
+}
+
+# Without the tests that start other programs: little to compile, soon done.
+run_quick() {
+  local folder=$1 unit conformance
+  configure "$folder" "${strict[@]}"
+  unit=$(tests_of "$folder" | awk '$1 == "unit" { print $2 }')
+  conformance=$(tests_of "$folder" | awk '$1 == "conformance" && ($2 == "plain" || $2 == "preloaded") { print $2 }')
+  # shellcheck disable=SC2086 # names are words
+  {
+    compile_targets "$folder" "preload/libkev-preload.so $(targets_of "$folder" $unit $conformance)"
+    run_meson "$folder" unit "suite unit" $unit
+    run_meson "$folder" conformance "suite conformance, plain and preloaded" $conformance
+  }
+}
+
+run_named() {
+  local folder=$1 name
+  shift
+  for name in "$@"; do
+    if tests_of "$folder" | awk -v name="$name" '$1 == name { found = 1 } END { exit !found }'; then
+      run_meson "$folder" "$name" "suite $name" --suite "$name"
+    elif tests_of "$folder" | awk -v name="$name" '$2 == name { found = 1 } END { exit !found }'; then
+      run_meson "$folder" "$name" "test $name" "$name"
+    else
+      echo "there is no test or suite $name; tests are:" >&2
+      tests_of "$folder" >&2
+      exit 2
+    fi
+  done
+}
+
+# The programs of the tests given, as build targets.
+targets_of() {
+  local folder=$1
+  shift
+  "$(tool meson)" introspect --tests "$folder" | "$(tool python3)" -c '
+import json, os, sys
+folder, names = os.path.realpath(sys.argv[1]), sys.argv[2:]
+programs = {test["cmd"][0] for test in json.load(sys.stdin) if test["name"] in names}
+print(*sorted(os.path.relpath(os.path.realpath(program), folder) for program in programs))' "$folder" "$@"
+}
+
+# run_sanitized_build FOLDER NAME TITLE SANITIZER FILTER: builds and runs the tests that the awk filter names.
+run_sanitized_build() {
+  local folder=$root/$1 names targets
+  configure "$folder" "-Db_sanitize=$4" -Db_lundef=false -Dbuildtype=debugoptimized "${strict[@]}"
+  names=$(tests_of "$folder" | awk "$5 { print \$2 }")
+  # shellcheck disable=SC2086 # names and targets are words
+  {
+    targets=$(targets_of "$folder" $names)
+    compile_targets "$folder" "$targets"
+    run_meson "$folder" "$2" "$3" -t 4 $names
+  }
+}
+
+# The core's own tests and the conformance cases that have the core linked in; where threads meet, a second time.
+run_sanitized() {
+  export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 TSAN_OPTIONS=halt_on_error=1
+  run_sanitized_build build-asan asan "AddressSanitizer and UBSan" address,undefined \
+    '$1 == "unit" || ($1 == "conformance" && $2 ~ /^linked/)'
+  run_sanitized_build build-tsan tsan "ThreadSanitizer" thread '$1 == "unit" && $2 ~ /-concurrent$/'
+}
+
+summarize() {
+  "$(tool python3)" "$root/scripts/lib/summary.py" "$@"
+}
