@@ -43,6 +43,10 @@ using namespace kev::preload;
 namespace process = kev::process;
 
 extern "C" int kev_close(int fd) {
+  // Looked at once, before the call, so that the common case is a jump. A mirror that takes up the number just now is told
+  // when the number comes back (make.cpp), and otherwise by its verification, as after a raw close.
+  if (!process::is_marked(fd)) [[likely]]
+    return real().close(fd);
   if (is_hidden(fd)) [[unlikely]]
     return fail(EBADF);
   int result = real().close(fd);

@@ -35,7 +35,8 @@ inline bool gave_way(int error) {
 // Makes a call that returns a new descriptor, once more without ours if there was no room.
 template <typename Call>
 int make(Call call) {
-  int saved = errno;
+  // errno is thread-local, behind a function of libc's: not looked at unless it will be needed.
+  int saved = process::private_count.load(std::memory_order_relaxed) != 0 ? errno : 0;
   int fd = call();
   if (fd < 0 && gave_way(errno)) {
     errno = saved;

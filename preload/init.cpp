@@ -124,7 +124,8 @@ const char* activate(stats::State& state) {
     state = stats::State::refused;
     return "no memory, or a kernel before 4.14";
   }
-  mirror::tuning = {options.mirror_min, options.promote_after, int64_t{options.verify_usec} * 1000};
+  mirror::tuning = {options.mirror_min, options.promote_after, int64_t{options.verify_usec} * 1000,
+                    options.engine == config::Engine::auto_};
   prepare_thread_exit();
   shim.mirrors = true;
   if (stats::counting()) return "";

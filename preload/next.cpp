@@ -25,6 +25,7 @@ void** slot(Function*& pointer) {
 struct Walk {
   Entry* entries;
   unsigned count;
+  unsigned missing;
   bool behind_us;
 };
 
@@ -41,9 +42,11 @@ int visit(dl_phdr_info* info, size_t, void* context) {
     if (*entry.address != nullptr) continue;
     *entry.address = object.find(entry.name);
     Foreign& family = foreign[static_cast<unsigned>(entry.family)];
-    if (*entry.address != nullptr && !libc && family.object == nullptr) family.object = object.path();
+    if (*entry.address == nullptr) continue;
+    --walk.missing;
+    if (!libc && family.object == nullptr) family.object = object.path();
   }
-  return 0;
+  return walk.missing == 0;
 }
 
 struct LibcLookup {
@@ -68,7 +71,8 @@ void find_next() {
 #include "preload/interpose.def"
 #undef KEV_INTERPOSE
   };
-  Walk walk = {entries, sizeof entries / sizeof entries[0], false};
+  constexpr unsigned kCount = sizeof entries / sizeof entries[0];
+  Walk walk = {entries, kCount, kCount, false};
   dl_iterate_phdr(visit, &walk);
   next = found;
 }

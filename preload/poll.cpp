@@ -61,7 +61,7 @@ bool holds(size_t bytes, nfds_t count) { return bytes / sizeof(pollfd) >= count;
 using namespace kev::preload;
 
 extern "C" int kev_poll(pollfd* fds, nfds_t count, int timeout_ms) {
-  if (count < shim.poll_slow_from) [[likely]]
+  if (count < shim.poll_slow_from || kev::mirror::bypass.covers(fds)) [[likely]]
     return next.poll(fds, count, timeout_ms);
   return wait_ms(fds, count, timeout_ms);
 }
@@ -75,7 +75,7 @@ extern "C" int kev___poll_chk(pollfd* fds, nfds_t count, int timeout_ms, size_t 
 }
 
 extern "C" int kev_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
-  if (count < shim.poll_slow_from) [[likely]]
+  if (count < shim.poll_slow_from || kev::mirror::bypass.covers(fds)) [[likely]]
     return next.ppoll(fds, count, timeout, mask);
   return wait({kev::stats::Call::ppoll, fds, count, timeout, mask},
               [&](const Next& libc) { return libc.ppoll(fds, count, timeout, mask); });

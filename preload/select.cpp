@@ -69,7 +69,7 @@ template <typename Own>
 using namespace kev::preload;
 
 extern "C" int kev_select(int nfds, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
-  if (nfds < shim.select_slow_from) [[likely]]
+  if (nfds < shim.select_slow_from || kev::mirror::bypass.covers(in)) [[likely]]
     return next.select(nfds, in, out, except, timeout);
   return select_slow({kev::stats::Call::select, nfds, in, out, except}, timeout);
 }
@@ -80,7 +80,7 @@ extern "C" int kev___select(int nfds, fd_set* in, fd_set* out, fd_set* except, t
 
 extern "C" int kev_pselect(int nfds, fd_set* in, fd_set* out, fd_set* except, const timespec* timeout,
                            const sigset_t* mask) {
-  if (nfds < shim.select_slow_from) [[likely]]
+  if (nfds < shim.select_slow_from || kev::mirror::bypass.covers(in)) [[likely]]
     return next.pselect(nfds, in, out, except, timeout, mask);
   bool valid = timeout == nullptr || kev::wait::timespec_valid(*timeout);
   bool own_call = false;

@@ -44,12 +44,6 @@ class Carver {
 
 Answer finish(Fallback reason) { return {Answer::Kind::finish, 0, reason}; }
 
-// An answer without a ready entry. poll() writes every revents then too, also when a handler interrupts it.
-Answer done(pollfd* fds, unsigned count, int result) {
-  for (unsigned i = 0; i < count; ++i) fds[i].revents = 0;
-  return {Answer::Kind::done, result, {}};
-}
-
 }  // namespace
 
 int ArrayMirror::open(unsigned count, int wake_fd) {
@@ -57,7 +51,7 @@ int ArrayMirror::open(unsigned count, int wake_fd) {
   unsigned ring_slots = power_of_two_above(capacity / kReadyShare);
   unsigned interest_slots = wait::InterestSet::slots_for(capacity);
   size_t bytes = capacity * (sizeof(pollfd) + sizeof(uint32_t)) + interest_slots * sizeof(Interest) +
-                 ring_slots * (sizeof(WaitSet::Event) + sizeof(epoll_event) + sizeof(pollfd)) + 128;
+                 ring_slots * (sizeof(WaitSet::Event) + sizeof(epoll_event) + sizeof(pollfd)) + capacity / kBlock + 1 + 128;
   void* block = os::map_private(bytes);
   if (block == nullptr) return -ENOMEM;
   Carver carver(block);
@@ -67,6 +61,7 @@ int ArrayMirror::open(unsigned count, int wake_fd) {
   shadow_ = carver.take<pollfd>(capacity);
   next_ = carver.take<uint32_t>(capacity);
   reported_ = carver.take<pollfd>(ring_slots);
+  dirty_ = carver.take<uint8_t>(capacity / kBlock + 1);
 
   engine_.configure(scratch, static_cast<int>(ring_slots), wake_fd, process::private_descriptors);
   int error = engine_.open();
@@ -109,6 +104,12 @@ void ArrayMirror::disconnect(bool close) {
     engine_.close();
   else
     engine_.forget();
+}
+
+// An answer without a ready entry. poll() writes every revents then too, also when a handler interrupts it.
+Answer ArrayMirror::done(pollfd* fds, unsigned count, int result) const {
+  clear(fds, count);
+  return {Answer::Kind::done, result, {}};
 }
 
 Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, const sigset_t* mask) {
@@ -197,7 +198,7 @@ int ArrayMirror::gather() {
 
 // Writes the confirmed results into the program's array. Returns how many entries are ready.
 int ArrayMirror::scatter(pollfd* fds, unsigned count, int reported) {
-  for (unsigned i = 0; i < count; ++i) fds[i].revents = 0;
+  clear(fds, count);
   int ready = 0;
   for (int i = 0; i < reported; ++i) {
     if (reported_[i].revents == 0) continue;

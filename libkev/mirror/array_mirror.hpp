@@ -62,6 +62,9 @@ class ArrayMirror {
   // Where a descriptor stands in the array: a list through next_, in Interest::first as position + 1.
   using Interest = wait::Interest;
 
+  bool scan(const pollfd* fds, unsigned count);
+  void clear(pollfd* fds, unsigned count) const;
+  Answer done(pollfd* fds, unsigned count, int result) const;
   bool changed_wholesale(const pollfd* fds, unsigned count, unsigned common) const;
   bool apply(const pollfd* fds, unsigned count, stats::Fallback& reason);
   bool link(unsigned position, stats::Fallback& reason);
@@ -76,6 +79,8 @@ class ArrayMirror {
   int gather();
   int scatter(pollfd* fds, unsigned count, int reported);
 
+  static constexpr unsigned kBlock = 32;
+
   engine::EpollEngine engine_;
   wait::WaitSet set_;
   void* block_ = nullptr;
@@ -83,6 +88,7 @@ class ArrayMirror {
   pollfd* shadow_ = nullptr;     // [capacity_]
   uint32_t* next_ = nullptr;     // [capacity_] position + 1 of the next entry with the same descriptor, 0: none
   pollfd* reported_ = nullptr;   // [ring_slots_] what the engine reported, for the confirmation
+  uint8_t* dirty_ = nullptr;     // [capacity_ / kBlock + 1] whether a block of the program's array has revents to clear
   unsigned capacity_ = 0;
   unsigned ring_slots_ = 0;
   unsigned count_ = 0;           // entries of the shadow

@@ -4,7 +4,9 @@
 // that descriptor's interest, each interest has at least one position and is registered for the union of its
 // positions' events. A position that could not be registered has -1 in the shadow, so that the next call finds it
 // different and tries again.
+#include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "mirror/array_mirror.hpp"
@@ -59,12 +61,45 @@ bool ArrayMirror::sync(const pollfd* fds, unsigned count, Fallback& reason) {
     reason = Fallback::resources;
     return false;
   }
+  if (!scan(fds, count)) return true;
   unsigned common = count < count_ ? count : count_;
   if (count_ > 0 && changed_wholesale(fds, count, common)) {
     reason = Fallback::changed;
     return false;
   }
   return apply(fds, count, reason);
+}
+
+// Compares the array with the shadow, and notes which blocks of it have revents to be cleared. One pass that the compiler
+// vectorises: an entry is 8 bytes, of which the shadow's revents are 0.
+bool ArrayMirror::scan(const pollfd* fds, unsigned count) {
+  static_assert(sizeof(pollfd) == 8 && offsetof(pollfd, revents) == 6 && std::endian::native == std::endian::little);
+  if (count != count_) {
+    memset(dirty_, 1, count / kBlock + 1);
+    return true;
+  }
+  uint64_t all = 0;
+  for (unsigned begin = 0; begin < count; begin += kBlock) {
+    unsigned end = begin + kBlock < count ? begin + kBlock : count;
+    uint64_t difference = 0;
+    for (unsigned i = begin; i < end; ++i) {
+      uint64_t given, known;
+      memcpy(&given, &fds[i], sizeof given);
+      memcpy(&known, &shadow_[i], sizeof known);
+      difference |= given ^ known;
+    }
+    dirty_[begin / kBlock] = difference >> 48 != 0;
+    all |= difference;
+  }
+  return all << 16 != 0;
+}
+
+void ArrayMirror::clear(pollfd* fds, unsigned count) const {
+  for (unsigned begin = 0; begin < count; begin += kBlock) {
+    if (dirty_[begin / kBlock] == 0) continue;
+    unsigned end = begin + kBlock < count ? begin + kBlock : count;
+    for (unsigned i = begin; i < end; ++i) fds[i].revents = 0;
+  }
 }
 
 // More than half of the entries differ: following them costs more than the kernel's scan.
@@ -90,7 +125,7 @@ bool ArrayMirror::apply(const pollfd* fds, unsigned count, Fallback& reason) {
   for (unsigned i = 0; i < count && ok; ++i) {
     if (same(fds[i], shadow_[i])) continue;
     leave(i);
-    shadow_[i] = fds[i];
+    shadow_[i] = {fds[i].fd, fds[i].events, 0};
     if (fds[i].fd >= 0 && !link(i, reason)) {
       shadow_[i].fd = -1;
       ok = false;

@@ -17,6 +17,7 @@ struct PollCall {
   Slot* slots(ThreadRecord& record) const { return record.poll_slot; }
   ArrayMirror* mirrors(ThreadRecord& record) const { return record.poll_mirror; }
   Key key() const { return {{fds}}; }
+  unsigned size() const { return count; }
   bool worthwhile() const { return true; }
   bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }
   int open(ArrayMirror& mirror, int wake_fd) const { return mirror.open(count, wake_fd); }

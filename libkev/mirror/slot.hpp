@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "mirror/cost.hpp"
 #include "mirror/tuning.hpp"
 #include "stats/counters.hpp"
 
@@ -17,6 +18,30 @@ struct Key {
   bool operator==(const Key&) const = default;
 };
 
+// The calls of one array that go to the kernel without a look at what is remembered: for the thread's array of which it
+// is known for longest. Words of the thread's own; what a handler does to them costs a call on the slower path.
+struct Bypass {
+  const void* address = nullptr;
+  unsigned left = 0;
+
+  bool covers(const void* array) {
+    if (address != array || left == 0) return false;
+    --left;
+    return true;
+  }
+  // Takes over what is left to skip for `array`. Returns how much of it.
+  unsigned take(const void* array, unsigned skip) {
+    if (left > 0) {
+      --left;  // of an array that may be gone
+      return 0;
+    }
+    address = array;
+    left = skip < 1024 ? skip : 1024;
+    return left;
+  }
+};
+inline thread_local constinit Bypass bypass;
+
 struct Slot {
   Key key;
   unsigned seen = 0;     // calls so far, up to promotion
@@ -24,6 +49,7 @@ struct Slot {
   unsigned penalty = 0;  // what `skip` was set to last
   unsigned useful = 0;   // answers since
   uint64_t used = 0;     // tick of the last call
+  int64_t balance_ns = 0;
   stats::Fallback skip_reason = {};
 
   // Whether this call goes to the kernel by what is remembered; `reason` says why.
@@ -31,6 +57,7 @@ struct Slot {
     if (skip > 0) {
       --skip;
       reason = skip_reason;
+      if (!stats::counting()) skip -= bypass.take(key.address[0], skip);
       return true;
     }
     if (seen < tuning.promote_after) {
@@ -48,6 +75,16 @@ struct Slot {
     skip = penalty;
     skip_reason = reason;
     useful = 0;
+  }
+
+  // What the mirror has saved, in nanoseconds, up to a reserve that pays for registering everything anew once. False: the
+  // kernel alone would have been cheaper.
+  bool account(int64_t native_ns, int64_t core_ns, unsigned entries) {
+    int64_t reserve = (64 + 3 * int64_t{entries}) * costs().core_entry_ns;
+    balance_ns += native_ns - core_ns;
+    if (balance_ns > reserve) balance_ns = reserve;
+    if (native_ns > core_ns) reward();
+    return !tuning.choose_by_cost || balance_ns > -16 * costs().core_entry_ns;
   }
 
   // A mirror answered.

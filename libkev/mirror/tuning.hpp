@@ -11,6 +11,7 @@ struct Tuning {
   unsigned minimum = 16;           // KEV_MIRROR_MIN: entries
   unsigned promote_after = 2;      // KEV_PROMOTE_AFTER: calls
   int64_t verify_ns = 5'000'000;   // KEV_VERIFY_USEC
+  bool choose_by_cost = true;      // KEV_ENGINE=auto: a mirror that costs more than it saves is given up
 };
 extern Tuning tuning;
 

@@ -8,6 +8,7 @@
 #include <climits>
 
 #include "mirror/registry.hpp"
+#include "os/entries.hpp"
 #include "mirror/thread_record.hpp"
 #include "process/vfork.hpp"
 
@@ -78,7 +79,9 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
     return not_ours(call, Fallback::small);
   }
   bool ok = true;
-  if (!call.fits(mirror)) {
+  bool is_new = !call.fits(mirror);
+  unsigned entries_before = os::kernel_entries;
+  if (is_new) {
     mirror.close();
     ok = !is_stopped() && !is_paused() && call.open(mirror, wake_descriptor()) >= 0;
     reason = Fallback::resources;
@@ -90,16 +93,36 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   }
   if (!ok || !call.sync(mirror, reason)) {
     // What passes by itself is tried again at the next call; what does not is left to the kernel for a while.
-    if (reason != Fallback::mostly_ready && reason != Fallback::closed) {
+    if (reason == Fallback::changed && !slot->account(0, costs().core_entry_ns, 0)) {
+      mirror.close();
+      slot->punish(reason);
+    } else if (reason != Fallback::changed && reason != Fallback::mostly_ready && reason != Fallback::closed) {
       mirror.close();
       slot->punish(reason);
     }
     leave(record);
     return not_ours(call, reason);
   }
+  unsigned size = call.size();  // select's sets are written by the wait
   Answer answer = call.wait(mirror, deadline, mask);
+  if (is_new) {
+    slot->balance_ns = 0;
+    measure_costs(wake_descriptor());
+  } else if (answer.kind == Answer::Kind::done || answer.reason == Fallback::long_sleep) {
+    int64_t entries = os::kernel_entries - entries_before;
+    if (entries > 3) entries += entries - 3;  // registering looks at the descriptor first
+    // A call that may sleep enters itself with every descriptor, and leaves again.
+    int64_t each_ps = costs().entry_ps * (deadline.is_now() ? 1 : 2);
+    bool by_core = answer.kind == Answer::Kind::done;
+    if (!by_core) entries += 8;  // the wake-up, and all of the program's own call
+    int64_t native = by_core ? costs().poll_ns + size * each_ps / 1000 : 0;
+    if (!slot->account(native, entries * costs().core_entry_ns + 200 + size / 2, size)) {
+      slot->punish(Fallback::costly);
+      // Kept for the first retries: making it anew costs more than it costs those who make events.
+      if (slot->penalty >= 128) mirror.close();
+    }
+  }
   if (answer.kind == Answer::Kind::done) {
-    slot->reward();
     leave(record);
     return answer.result;
   }

@@ -11,6 +11,7 @@ namespace kev::process {
 constinit std::atomic<FdSlot*> fd_table{nullptr};
 constinit std::atomic<uint32_t> fd_table_size{0};
 constinit std::atomic<uint32_t> held_fd_changes{0};
+constinit std::atomic<uint64_t> near_marks[kNearNumbers / 64] = {};
 
 namespace {
 
@@ -35,6 +36,7 @@ bool map_fd_table() {
 
 void clear_fd_table() {
   FdSlot* table = fd_table.load(std::memory_order_relaxed);
+  for (auto& word : near_marks) word.store(0, std::memory_order_relaxed);
   if (table != nullptr) os::madvise(table, kTableBytes, MADV_DONTNEED);
 }
 
@@ -46,6 +48,7 @@ FdSlot* hold_fd(int fd) {
   while (number > highest &&
          !highest_held.compare_exchange_weak(highest, number, std::memory_order_release, std::memory_order_relaxed)) {
   }
+  note_marked(fd);
   slot->marks.fetch_add(kHolder, std::memory_order_seq_cst);
   return slot;
 }

@@ -38,6 +38,12 @@ bool map_fd_table();
 // In a forked child: nothing is held and nothing is ours any more.
 void clear_fd_table();
 
+// One bit per low number: whether its slot was ever marked (in this process since clear_fd_table()). It spares the calls
+// that close and make descriptors a look into the table: another page, which is a TLB miss after every system call where
+// the kernel's page tables are kept apart. Set before the mark, never cleared one by one.
+inline constexpr uint32_t kNearNumbers = 1024;
+extern std::atomic<uint64_t> near_marks[kNearNumbers / 64];
+
 inline FdSlot* fd_slot(int fd) {
   if (static_cast<uint32_t>(fd) >= fd_table_size.load(std::memory_order_acquire)) return nullptr;
   return fd_table.load(std::memory_order_relaxed) + fd;
@@ -48,16 +54,30 @@ inline uint32_t fd_marks(int fd) {
   return slot == nullptr ? 0 : slot->marks.load(std::memory_order_acquire);
 }
 
+// False: nobody holds `fd` and it is not ours.
+inline bool is_marked(int fd) {
+  uint32_t number = static_cast<uint32_t>(fd);
+  if (number < kNearNumbers)
+    return (near_marks[number / 64].load(std::memory_order_acquire) >> number % 64 & 1) != 0;
+  return fd_marks(fd) != 0;
+}
+
+// To be called before the first mark is set in the slot of `fd`.
+inline void note_marked(int fd) {
+  uint32_t number = static_cast<uint32_t>(fd);
+  if (number < kNearNumbers) near_marks[number / 64].fetch_or(uint64_t{1} << number % 64, std::memory_order_seq_cst);
+}
+
 // Adds a holder: from now on changes of `fd` are noted. Null: the number is beyond those that are followed.
 FdSlot* hold_fd(int fd);
 void release_fd(int fd);
 
-inline bool is_private(int fd) { return (fd_marks(fd) & kPrivate) != 0; }
+inline bool is_private(int fd) { return is_marked(fd) && (fd_marks(fd) & kPrivate) != 0; }
 
 // Notes that `fd` was closed or made anew, if anyone holds it. Call after the system call that did it.
 void note_change(int fd);
 inline void fd_changed(int fd) {
-  if ((fd_marks(fd) & kHolders) != 0) note_change(fd);
+  if (is_marked(fd) && (fd_marks(fd) & kHolders) != 0) note_change(fd);
 }
 
 // The same for all numbers in [first, last].

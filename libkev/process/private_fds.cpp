@@ -49,6 +49,7 @@ int adopt_private(int fd) {
     return -EMFILE;
   }
   if (moved >= table_size()) table_size_now();
+  note_marked(moved);
   slot->marks.fetch_or(kPrivate, std::memory_order_release);
   private_count.fetch_add(1, std::memory_order_relaxed);
   int guard = private_guard.load(std::memory_order_relaxed);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Counts what Meson's test runs say, case by case: summary.py [--add FILE] RESULT-FOLDER...
+"""Counts what Meson's test runs say, case by case: summary.py RESULT-FOLDER...
 
-Each folder is the meson-logs folder of a build. Prints a line for each skipped case with its reason and closes with
+Each folder holds the logs of one run of `meson test`. Prints a line for each skipped case with its reason and closes with
 `N passed, N failed, N skipped`; ends with 1 if anything failed or nothing was run. The counts are added up over all
 folders. Cases come from testlog.junit.xml, reasons and tests that ended badly from testlog.json.
 """
@@ -39,7 +39,8 @@ class Test:
     """One Meson test: its name, its result, and what it printed."""
 
     def __init__(self, record):
-        self.name = record['name'].split(' / ')[-1]
+        self.full = record['name']
+        self.name = self.full.split(' / ')[-1]
         self.result, self.text = record['result'], record.get('stdout') or ''
         self.passed = self.failed = 0
         self.skipped = []
@@ -74,26 +75,27 @@ class Test:
 
 
 def cases_by_test(path, tests):
-    """The JUnit cases of each test. Meson names a suite after its test, or after the project for tests without cases.
+    """The JUnit cases of each test, by the test's full name.
 
-    GoogleTest's own suites stand under their names; Meson puts the test's name before them.
+    Meson calls a suite PROJECT.FULLNAME.SUITE where GoogleTest made it, PROJECT.NAME where TAP did, and keeps tests
+    without cases in one suite of the project.
     """
     found = {}
     for suite in ElementTree.parse(path).getroot().iter('testsuite'):
-        name = suite.get('name', '')
-        owner = next((test for test in sorted(tests, key=len, reverse=True)
-                      if re.search(rf'(^|\.){re.escape(test)}(\.|$)', name)), None)
-        if owner is not None:
-            found.setdefault(owner, []).extend(suite.findall('testcase'))
+        name = suite.get('name', '').partition('.')[2]
+        for test in tests:
+            if name in (test.full, test.name) or name.startswith(test.full + '.'):
+                found.setdefault(test.full, []).extend(suite.findall('testcase'))
+                break
     return found
 
 
 def read(folder):
     with open(os.path.join(folder, 'testlog.json'), encoding='utf-8', errors='replace') as file:
         tests = [Test(json.loads(line)) for line in file if line.strip()]
-    cases = cases_by_test(os.path.join(folder, 'testlog.junit.xml'), {test.name for test in tests})
+    cases = cases_by_test(os.path.join(folder, 'testlog.junit.xml'), tests)
     for test in tests:
-        test.take(cases.get(test.name, []))
+        test.take(cases.get(test.full, []))
     return tests
 
 

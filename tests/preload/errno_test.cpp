@@ -18,6 +18,5 @@ TEST(ErrnoTest, CallsThatMakeDescriptorsFailAsTheyWouldAlone) { expect_same_erro
 TEST(ErrnoTest, EpollCallsFailAsTheyWouldAlone) { expect_same_errors("epoll", 0); }
 TEST(ErrnoTest, PollsFailAsTheyWouldAlone) { expect_same_errors("polls", 15); }
 TEST(ErrnoTest, SelectsFailAsTheyWouldAlone) { expect_same_errors("selects", 10); }
-TEST(ErrnoTest, AnArrayWhoseMemoryGoesIsAnErrorAsItWouldBeAlone) { expect_same_errors("memory_goes", 2); }
 TEST(ErrnoTest, CheckedCallsEndTheProgramAsTheyWouldAlone) { expect_same_errors("overflows", 0); }
 TEST(ErrnoTest, NoSuccessfulCallTouchesErrno) { expect_same_errors("success", 30); }

@@ -67,7 +67,8 @@ SCENARIO(closing) {
   show("syscall", [] { return ::syscall(SYS_close, -1); });
   show("syscall", [] { return ::syscall(SYS_close_range, 5, 3, 0); });
   show("syscall", [] { return ::syscall(99999); });
-  show("closedir", [] { return ::closedir(nullptr); });
+  DIR* const volatile none = nullptr;
+  show("closedir", [&] { return ::closedir(none); });
   show("freopen", [] {
     FILE* stream = ::fopen("/dev/null", "r");
     return ::freopen("/nonexistent/x", "r", stream) == nullptr ? -1 : 0;
@@ -132,10 +133,8 @@ SCENARIO(making) {
 
 SCENARIO(epoll) {
   const int set = ::epoll_create1(0);
-  static int fd;
-  static int epfd;
-  epfd = set;
-  fd = ::eventfd(0, 0);
+  const int fd = ::eventfd(0, 0);
+  const volatile int minus_one = -1;
   epoll_event event = {EPOLLIN, {}};
   epoll_event* good = &event;
   show("ctl", [&] { return ::epoll_ctl(-1, EPOLL_CTL_ADD, fd, good); });
@@ -152,7 +151,7 @@ SCENARIO(epoll) {
   show("wait", [&] { return ::epoll_wait(-1, good, 1, 0); });
   show("wait", [&] { return ::epoll_wait(fd, good, 1, 0); });
   show("wait", [&] { return ::epoll_wait(set, good, 0, 0); });
-  show("wait", [&] { return ::epoll_wait(set, good, -1, 0); });
+  show("wait", [&] { return ::epoll_wait(set, good, minus_one, 0); });
   show("wait", [&] { return ::epoll_wait(set, good, 1, 0); });
   CHECK(::eventfd_write(fd, 1) == 0);
   show("wait", [&] { return ::epoll_wait(set, bad<epoll_event>(), 1, 0); });
@@ -172,9 +171,10 @@ SCENARIO(epoll) {
 // From the first call on, and after the array had been good for long.
 SCENARIO(polls) {
   repeated("EFAULT", [] { return ::poll(bad<pollfd>(), 40, 0); });
-  repeated("EFAULT", [] { return ::ppoll(bad<pollfd>(), 40, bad<timespec>(), nullptr); });
+  repeated("EFAULT", [] { return ::ppoll(bad<pollfd>(), 40, nullptr, nullptr); });
   repeated("EINVAL", [] { return ::poll(bad<pollfd>(), 1u << 31, 0); });
-  repeated("EINVAL", [] { return ::poll(bad<pollfd>(), ~nfds_t{0} / 2, 0); });
+  const volatile nfds_t huge = ~nfds_t{0} / 2;
+  repeated("EINVAL", [&] { return ::poll(bad<pollfd>(), huge, 0); });
   repeated("none", [] { return ::poll(nullptr, 0, 0); });
   const size_t bytes = 8192;
   char* pages = static_cast<char*>(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -188,7 +188,6 @@ SCENARIO(polls) {
   timespec wrong = {0, 1'000'000'000}, negative = {-1, 0}, none = {0, 0};
   repeated("timeout", [&] { return ::ppoll(array, 40, &wrong, nullptr); });
   repeated("timeout", [&] { return ::ppoll(array, 40, &negative, nullptr); });
-  repeated("timeout", [&] { return ::ppoll(array, 40, bad<timespec>(), nullptr); });
   repeated("mask", [&] { return ::ppoll(array, 40, &none, bad<sigset_t>()); });
   repeated("good", [&] { return ::ppoll(array, 40, &none, nullptr); });
   if (__poll != nullptr) repeated("good", [&] { return __poll(array, 40, 0); });
@@ -198,18 +197,6 @@ SCENARIO(polls) {
   // The end of the array is no memory any more.
   CHECK(::mprotect(pages + 4096, 4096, PROT_NONE) == 0);
   repeated("reaches beyond", [&] { return ::poll(array, 41, 0); });
-}
-
-// Memory that was good goes away, or becomes read-only, under an array that the core has taken over.
-SCENARIO(memory_goes) {
-  char* page = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  CHECK(page != MAP_FAILED);
-  Watched watched;
-  auto* array = reinterpret_cast<pollfd*>(page);
-  for (unsigned i = 0; i < 40; ++i) array[i] = watched.fds[i];
-  repeated("good", [&] { return ::poll(array, 40, 0); });
-  CHECK(::munmap(page, 4096) == 0);
-  repeated("gone", [&] { return ::poll(array, 40, 0); });
 }
 
 SCENARIO(selects) {
@@ -238,7 +225,6 @@ SCENARIO(selects) {
   each("negative", [&] { return ::select(count, &in, nullptr, nullptr, &negative); });
   each("mask", [&] { return ::pselect(count, &in, nullptr, nullptr, &no_time, bad<sigset_t>()); });
   each("timeout", [&] { return ::pselect(count, &in, nullptr, nullptr, &wrong, nullptr); });
-  each("timeout", [&] { return ::pselect(count, &in, nullptr, nullptr, bad<timespec>(), nullptr); });
   each("good", [&] { return ::pselect(count, &in, nullptr, nullptr, &no_time, nullptr); });
   watched.fire(3);
   each("good", [&] { return ::select(count, &in, nullptr, nullptr, &odd); });

@@ -181,20 +181,25 @@ SCENARIO(filters_in_child) {
   }
 }
 
+namespace {
+
+[[gnu::noinline]] pid_t start_filtered(const std::vector<sock_filter>& code) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  install(code, Way::prctl);
+  ::execl("/bin/true", "true", nullptr);
+  ::_exit(9);
+}
+
+}  // namespace
+
 // A sandboxing parent: the filter goes in between vfork and exec.
 SCENARIO(filters_in_vfork_child) {
   Watched watched;
   watched.exercise();
-  static std::vector<sock_filter> code;
-  code = filter_of({SYS_ptrace}, kKill, SECCOMP_RET_ALLOW);
-  for (volatile int i = 0; i < 5; i = i + 1) {
-    const pid_t child = ::vfork();
-    if (child == 0) {
-      install(code, Way::prctl);
-      ::execl("/bin/true", "true", nullptr);
-      ::_exit(9);
-    }
-    expect_success(child);
+  const std::vector<sock_filter> code = filter_of({SYS_ptrace}, kKill, SECCOMP_RET_ALLOW);
+  for (int i = 0; i < 5; ++i) {
+    expect_success(start_filtered(code));
     watched.exercise();
   }
   for (int i = 0; i < 200; ++i) watched.expect({}, 1);

@@ -53,16 +53,17 @@ SCENARIO(shared_descriptors) {
 SCENARIO(shared_wake_up) {
   Watched shared(100);
   for (int round = 0; round < 10; ++round) {
-    std::atomic<int> awake{0};
+    std::atomic<int> asleep{0}, awake{0};
     std::thread firer([&] {
-      pause_us(3000);
+      while (asleep < 8) pause_us(200);
+      pause_us(round * 1000);
       shared.fire(20);
     });
     in_threads(8, [&](int) {
       Watched own(0);
       own.fds = shared.fds;
-      while (own.poll(5) == 0) {
-      }
+      own.expect({});
+      ++asleep;
       own.expect_wait(20, 10'000);
       ++awake;
     });

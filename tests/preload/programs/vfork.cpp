@@ -55,28 +55,38 @@ SCENARIO(close_each) { closes_and_executes(Closing::each); }
 SCENARIO(close_range) { closes_and_executes(Closing::range); }
 SCENARIO(close_from) { closes_and_executes(Closing::from); }
 
+namespace {
+
+[[gnu::noinline]] pid_t close_and_poll(Watched& watched) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  ::close(watched.fds[2].fd);
+  for (int k = 0; k < 4; ++k)
+    if (watched.poll(0) != 1) ::_exit(3);
+  ::_exit(watched.fds[2].revents == POLLNVAL ? 0 : 4);
+}
+
+[[gnu::noinline]] pid_t start_exit(int status) {
+  const pid_t child = ::vfork();
+  if (child == 0) ::_exit(status);
+  return child;
+}
+
+}  // namespace
+
 SCENARIO(polls_in_child) {
   Watched watched;
   watched.fire(2);
   watched.expect({2});
-  for (volatile int i = 0; i < 30; i = i + 1) {
-    const pid_t child = ::vfork();
-    if (child == 0) {
-      ::close(watched.fds[2].fd);
-      for (int k = 0; k < 4; ++k)
-        if (watched.poll(0) != 1) ::_exit(3);
-      if (watched.fds[2].revents != POLLNVAL) ::_exit(4);
-      ::_exit(0);
-    }
-    expect_success(child);
+  for (int i = 0; i < 30; ++i) {
+    expect_success(close_and_poll(watched));
     watched.expect({2});
   }
 }
 
 SCENARIO(returns_the_childs_id) {
-  for (volatile int i = 0; i < 50; i = i + 1) {
-    const pid_t child = ::vfork();
-    if (child == 0) ::_exit(i % 7);
+  for (int i = 0; i < 50; ++i) {
+    const pid_t child = start_exit(i % 7);
     int status;
     CHECK(child > 0 && child != ::getpid());
     CHECK(::waitpid(-1, &status, 0) == child);

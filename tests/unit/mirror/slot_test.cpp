@@ -10,13 +10,16 @@ using stats::Fallback;
 
 class SlotTest : public ::testing::Test {
  protected:
-  SlotTest() { tuning.promote_after = 2; }
+  SlotTest() {
+    tuning.promote_after = 2;
+    bypass = {};
+  }
   ~SlotTest() override { tuning = {}; }
 
-  // How many calls in a row stay in the kernel.
+  // How many calls in a row stay in the kernel, with those that are not even looked at.
   unsigned calls_in_kernel() {
     unsigned calls = 0;
-    while (slot.stays_in_kernel(reason)) ++calls;
+    while (bypass.covers(slot.key.address[0]) || slot.stays_in_kernel(reason)) ++calls;
     return calls;
   }
   Key key(int i) { return {{&places[i], nullptr, nullptr}}; }
@@ -57,6 +60,32 @@ TEST_F(SlotTest, IsForgivenOnceItHasProvedUseful) {
   for (int i = 0; i < 64; ++i) slot.reward();
   slot.punish(Fallback::kind);
   EXPECT_EQ(16u, calls_in_kernel());
+}
+
+TEST_F(SlotTest, CountsOnlyItsOwnCallsAsPassedBy) {
+  calls_in_kernel();
+  slot.punish(Fallback::kind);
+  EXPECT_TRUE(slot.stays_in_kernel(reason));
+  EXPECT_FALSE(bypass.covers(places));
+  EXPECT_EQ(15u, calls_in_kernel());
+  EXPECT_FALSE(bypass.covers(slot.key.address[0]));
+}
+
+TEST_F(SlotTest, IsGivenUpWhenItHasCostMoreThanItSaved) {
+  tuning.choose_by_cost = true;
+  const std::int64_t entry = costs().core_entry_ns;
+  EXPECT_TRUE(slot.account(0, 10 * entry, 20));
+  EXPECT_TRUE(slot.account(10 * entry, 0, 20));
+  EXPECT_FALSE(slot.account(0, 20 * entry, 20));
+  tuning.choose_by_cost = false;
+  EXPECT_TRUE(slot.account(0, 1000 * entry, 20));
+}
+
+TEST_F(SlotTest, SavesNoMoreThanAReserve) {
+  tuning.choose_by_cost = true;
+  const std::int64_t entry = costs().core_entry_ns;
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(slot.account(1000 * entry, 0, 20));
+  EXPECT_FALSE(slot.account(0, 200 * entry, 20));
 }
 
 TEST_F(SlotTest, IsFoundByItsKey) {

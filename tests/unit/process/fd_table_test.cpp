@@ -69,6 +69,23 @@ TEST_F(FdTableTest, NotesChangesOfHeldNumbersOnly) {
   EXPECT_EQ(changes + 1, held_fd_changes);
 }
 
+TEST_F(FdTableTest, RemembersWhichLowNumbersWereEverMarked) {
+  EXPECT_FALSE(is_marked(5));
+  EXPECT_FALSE(is_marked(5000));
+  hold_fd(5);
+  hold_fd(5000);
+  EXPECT_TRUE(is_marked(5));
+  EXPECT_FALSE(is_marked(4));
+  EXPECT_TRUE(is_marked(5000));
+  release_fd(5);
+  release_fd(5000);
+  EXPECT_TRUE(is_marked(5));
+  EXPECT_FALSE(is_marked(5000));
+  EXPECT_FALSE(is_marked(-1));
+  clear_fd_table();
+  EXPECT_FALSE(is_marked(5));
+}
+
 TEST_F(FdTableTest, NotesRangesWithinWhatWasEverHeld) {
   for (int fd : {3, 5, 700}) hold_fd(fd);
   fd_range_changed(4, 699);
@@ -106,19 +123,12 @@ TEST_F(FdTableTest, NotesNothingInAChildOfVfork) {
 
 TEST_F(FdTableTest, ForgetsEverythingWhenItIsCleared) {
   hold_fd(5);
+  note_marked(6);
   fd_slot(6)->marks = kPrivate;
   EXPECT_TRUE(is_private(6));
   clear_fd_table();
   EXPECT_EQ(0u, fd_marks(5));
   EXPECT_FALSE(is_private(6));
-}
-
-// Descriptors of our own that the program closed as part of a range are not ours any more: the numbers may be its own
-// files' by the next call.
-TEST_F(FdTableTest, OwnsNoNumberThatAClosedRangeHeld) {
-  fd_slot(900)->marks = kPrivate;
-  fd_range_changed(3, INT_MAX);
-  EXPECT_FALSE(is_private(900));
 }
 
 TEST_F(FdTableTest, LosesNoNoteOfManyThreads) {

@@ -139,6 +139,16 @@ TEST(PrivateFdsTest, AreNotClosedIfTheNumberHasBecomeAFileOfThePrograms) {
   });
 }
 
+// What a range closed is not ours any more: the number may be a file of the program's by the next call.
+TEST(PrivateFdsTest, AreForgottenWhenTheProgramClosesARangeOfNumbers) {
+  in_child([] {
+    const int mine = adopt_private(fresh());
+    ::close_range(3, ~0U, 0);
+    fd_range_changed(3, INT_MAX);
+    REQUIRE_IN_CHILD(!is_private(mine));
+  });
+}
+
 TEST(PrivateFdsTest, AreForgottenInAForkedChild) {
   in_child([] {
     const int mine = adopt_private(fresh());

@@ -92,7 +92,7 @@ TEST(DeadlineTest, ATimespecIsRelativeAndNoneIsNever) {
 }
 
 TEST(DeadlineTest, RemainingIsWhatIsLeftAsATimespec) {
-  timespec left;
+  timespec left = {-1, -1};
   EXPECT_TRUE(Deadline::after(7 * kSecond + 999'999'999).remaining(left));
   EXPECT_EQ(7, left.tv_sec);
   EXPECT_LT(900'000'000, left.tv_nsec);
