@@ -13,10 +13,14 @@ namespace kev::preload {
 
 // A number of ours, which the program cannot know: for it, the descriptor is not open. A child of vfork has a table of
 // its own, in which it may close what it likes.
-inline bool is_hidden(int fd) { return process::is_private(fd) && !process::in_vfork_child(); }
+inline bool is_hidden(int fd) {
+  return process::is_private(fd) && !process::in_vfork_child() && process::is_still_private(fd);
+}
 
 // The program was given `fd`: notes it, and moves our own descriptors out of the way when its numbers come near.
 inline void came(int fd) {
+  if (process::is_private(fd) && !process::in_vfork_child()) [[unlikely]]
+    process::give_up_private(fd);
   process::fd_changed(fd);
   if (fd >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) [[unlikely]] {
     process::program_uses(fd);
@@ -44,6 +48,22 @@ int make(Call call) {
   }
   if (fd >= 0) came(fd);
   return fd;
+}
+
+// Makes a call that fills two descriptors in, or fails.
+template <typename Call>
+int make_pair(int* fds, Call call) {
+  int saved = errno;
+  int result = call();
+  if (result < 0 && gave_way(errno)) {
+    errno = saved;
+    result = call();
+  }
+  if (result == 0) {
+    came(fds[0]);
+    came(fds[1]);
+  }
+  return result;
 }
 
 // The program takes a number of its choice: if it is one of ours, we leave it.

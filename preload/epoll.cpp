@@ -71,6 +71,7 @@ extern "C" int kev_epoll_pwait2(int epfd, epoll_event* events, int max, const ti
                                 const sigset_t* mask) {
   if (shim.epoll_direct) [[likely]]
     return pwait2(next, epfd, events, max, timeout, mask);
-  return counted(Call::epoll_pwait2, timeout == nullptr || timeout->tv_sec != 0 || timeout->tv_nsec != 0,
+  // Whether it sleeps is for the kernel to read.
+  return counted(Call::epoll_pwait2, /*may_sleep=*/true,
                  [&](const Next& libc) { return pwait2(libc, epfd, events, max, timeout, mask); });
 }

@@ -18,7 +18,7 @@ namespace {
 // Calls `go` with the environment that `executable` should have.
 template <typename Go>
 int with_environment(const Executable& executable, char* const* envp, Go go) {
-  if (shim.filtered || !must_drop_object(executable, envp)) return go(envp);
+  if (is_filtered() || !must_drop_object(executable, envp)) return go(envp);
   auto** copy = static_cast<char**>(alloca((count_entries(envp) + 1) * sizeof(char*)));
   auto* text = static_cast<char*>(alloca(preload_value_size(envp)));
   without_object(envp, copy, text);
@@ -29,7 +29,7 @@ int with_environment(const Executable& executable, char* const* envp, Go go) {
 template <typename Go>
 int with_searched(const char* name, char* const* envp, Go go) {
   char buffer[PATH_MAX];
-  const char* path = shim.filtered ? name : search_path(name, buffer, sizeof buffer);
+  const char* path = is_filtered() ? name : search_path(name, buffer, sizeof buffer);
   return with_environment({AT_FDCWD, path}, envp, go);
 }
 

@@ -1,7 +1,7 @@
 // fork, _Fork and daemon: the child drops what it inherited before anything else runs in it.
 //
 // vfork is a stub of its own (arch/<cpu>/vfork.S). Children made in other ways are noticed at their first call
-// (process/generation.hpp); this is the fast path, and the one that can close the inherited private descriptors.
+// (process/generation.hpp); this is the fast path, after which no inherited descriptor of ours is open for long.
 #include <sys/wait.h>
 
 #include "preload/shim.hpp"
@@ -14,7 +14,7 @@ namespace {
 template <typename Fork>
 pid_t forked(Fork own) {
   pid_t pid = own();
-  if (pid == 0) just_forked();
+  if (pid == 0) check_process();
   return pid;
 }
 
@@ -36,6 +36,6 @@ extern "C" pid_t kev__Fork(void) {
 // Returns in the child alone, which has done nothing yet but open /dev/null.
 extern "C" int kev_daemon(int stay, int keep_output) {
   int result = real().daemon(stay, keep_output);
-  if (result == 0) just_forked();
+  if (result == 0) check_process();
   return result;
 }

@@ -2,6 +2,7 @@
 //
 // Runs before main() and after it; other objects' constructors may have called us before, and may after. Makes no
 // system call that the loader has not made if a seccomp filter is inherited that nobody vouches for.
+#include <atomic>
 #include <cstring>
 #include <pthread.h>
 #include <unistd.h>
@@ -16,12 +17,14 @@
 #include "preload/shim.hpp"
 #include "process/generation.hpp"
 #include "process/status.hpp"
+#include "process/vfork.hpp"
 #include "stats/at_exit.hpp"
 #include "stats/page.hpp"
 
 namespace kev::preload {
 
 constinit Shim shim;
+constinit thread_local bool filtered_in_vfork_child = false;
 
 namespace {
 
@@ -32,7 +35,7 @@ constinit config::Options options;
 constinit SetSpecific set_specific = nullptr;
 constinit pthread_key_t exit_key = 0;
 using ExitFunction = void (*)(void*);
-constinit ExitFunction exit_function = nullptr;
+constinit std::atomic<ExitFunction> exit_function{nullptr};
 
 template <typename Function>
 void find(Function& pointer, const char* symbol) {
@@ -57,11 +60,13 @@ void complain(const config::Complaint& complaint) {
 }
 
 bool arm_thread_exit(void (*function)(void*), void* argument) {
-  exit_function = function;
+  exit_function.store(function, std::memory_order_relaxed);
   return set_specific(exit_key, argument) == 0;
 }
 
-void at_exit_of_thread(void* argument) { exit_function(argument); }
+void at_exit_of_thread(void* argument) {
+  exit_function.load(std::memory_order_relaxed)(argument);
+}
 
 // A key of libc's tells when a thread ends. A program without libpthread (glibc before 2.34) has no threads.
 void prepare_thread_exit() {
@@ -158,17 +163,12 @@ const char* activate(stats::State& state) {
 
 }  // namespace
 
-void just_forked() {
-  mirror::after_fork(/*just_forked=*/true);
-  stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
-  if (slot != nullptr) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
-}
-
 void check_process() {
   if (!mirror::is_started() || !process::is_forked_child()) return;
-  mirror::after_fork(/*just_forked=*/false);
+  mirror::after_fork();
+  // Under a filter the child goes on counting in its parent's slot.
   stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
-  if (slot != nullptr) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
+  if (slot != nullptr && !shim.filtered) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
 }
 
 void before_exit() {
@@ -178,6 +178,10 @@ void before_exit() {
 }
 
 void before_filter() {
+  if (process::in_vfork_child()) {
+    filtered_in_vfork_child = true;
+    return;
+  }
   shim.filtered = true;
   go_native();
   mirror::stop();

@@ -12,30 +12,16 @@ namespace kev::preload {
 
 namespace {
 
-// Makes a call that fills two descriptors in, or fails.
-template <typename Call>
-int make_pair(int* fds, Call call) {
+// Makes a call that returns a stream or directory, once more without our descriptors if there was no room.
+template <typename Number, typename Call>
+auto make_stream(Number number, Call call) {
   int saved = errno;
-  int result = call();
-  if (result < 0 && gave_way(errno)) {
-    errno = saved;
-    result = call();
-  }
-  if (result == 0) {
-    came(fds[0]);
-    came(fds[1]);
-  }
-  return result;
-}
-
-FILE* make_stream(FILE* (*own)(const char*, const char*), const char* path, const char* mode) {
-  int saved = errno;
-  FILE* stream = own(path, mode);
+  auto* stream = call();
   if (stream == nullptr && gave_way(errno)) {
     errno = saved;
-    stream = own(path, mode);
+    stream = call();
   }
-  if (stream != nullptr) came(fileno_unlocked(stream));
+  if (stream != nullptr) came(number(stream));
   return stream;
 }
 
@@ -66,7 +52,6 @@ using namespace kev::preload;
     const Next& libc = real();                   \
     return make([&] { return libc.symbol arguments; }); \
   }
-KEV_MAKES(dup, (int fd), (fd))
 KEV_MAKES(socket, (int domain, int type, int protocol), (domain, type, protocol))
 KEV_MAKES(accept, (int fd, sockaddr* address, socklen_t* length), (fd, address, length))
 KEV_MAKES(accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags))
@@ -82,6 +67,10 @@ KEV_MAKES(signalfd, (int fd, const sigset_t* mask, int flags), (fd, mask, flags)
 KEV_MAKES(inotify_init, (void), ())
 KEV_MAKES(inotify_init1, (int flags), (flags))
 KEV_MAKES(memfd_create, (const char* name, unsigned flags), (name, flags))
+KEV_MAKES(mkstemp, (char* pattern), (pattern))
+KEV_MAKES(mkstemp64, (char* pattern), (pattern))
+KEV_MAKES(mkostemp, (char* pattern, int flags), (pattern, flags))
+KEV_MAKES(mkostemp64, (char* pattern, int flags), (pattern, flags))
 KEV_MAKES(epoll_create, (int size), (size))
 KEV_MAKES(epoll_create1, (int flags), (flags))
 #undef KEV_MAKES
@@ -104,6 +93,8 @@ KEV_OPENS(open64, (const char* path, int flags, ...), (path, flags, mode))
 KEV_OPENS(openat, (int directory, const char* path, int flags, ...), (directory, path, flags, mode))
 KEV_OPENS(openat64, (int directory, const char* path, int flags, ...), (directory, path, flags, mode))
 #undef KEV_OPENS
+
+extern "C" int kev_dup(int fd) { return is_hidden(fd) ? fail(EBADF) : make([&] { return real().dup(fd); }); }
 
 extern "C" int kev_dup2(int from, int to) { return duplicate_to(real().dup2, from, to); }
 extern "C" int kev___dup2(int from, int to) { return duplicate_to(real().__dup2, from, to); }
@@ -138,5 +129,15 @@ extern "C" int kev_pipe2(int* fds, int flags) {
   return make_pair(fds, [&] { return libc.pipe2(fds, flags); });
 }
 
-extern "C" FILE* kev_fopen(const char* path, const char* mode) { return make_stream(real().fopen, path, mode); }
-extern "C" FILE* kev_fopen64(const char* path, const char* mode) { return make_stream(real().fopen64, path, mode); }
+extern "C" FILE* kev_fopen(const char* path, const char* mode) {
+  return make_stream(fileno_unlocked, [&] { return real().fopen(path, mode); });
+}
+extern "C" FILE* kev_fopen64(const char* path, const char* mode) {
+  return make_stream(fileno_unlocked, [&] { return real().fopen64(path, mode); });
+}
+extern "C" FILE* kev_popen(const char* command, const char* mode) {
+  return make_stream(fileno_unlocked, [&] { return real().popen(command, mode); });
+}
+extern "C" FILE* kev_tmpfile(void) { return make_stream(fileno_unlocked, [] { return real().tmpfile(); }); }
+extern "C" FILE* kev_tmpfile64(void) { return make_stream(fileno_unlocked, [] { return real().tmpfile64(); }); }
+extern "C" DIR* kev_opendir(const char* path) { return make_stream(dirfd, [&] { return real().opendir(path); }); }

@@ -19,7 +19,7 @@ namespace process = kev::process;
 namespace {
 
 // What of a system call the shim has to know.
-enum class Effect { none, closes, closes_range, makes, takes_number, controls, filters };
+enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, filters };
 
 Effect effect_of(long number, long a, long b) {
   switch (number) {
@@ -49,6 +49,11 @@ Effect effect_of(long number, long a, long b) {
     case SYS_signalfd4:
     case SYS_timerfd_create:
     case SYS_memfd_create: return Effect::makes;
+    case SYS_pipe2:
+#ifdef SYS_pipe
+    case SYS_pipe:
+#endif
+    case SYS_socketpair: return Effect::makes_pair;
     case SYS_seccomp: return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? Effect::filters : Effect::none;
     case SYS_prctl: return a == PR_SET_SECCOMP ? Effect::filters : Effect::none;
     default: return Effect::none;
@@ -70,7 +75,8 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
   const Next& libc = real();
   auto own = [&] { return libc.syscall(number, a, b, c, d, e, f); };
   int fd = static_cast<int>(a);
-  switch (effect_of(number, a, b)) {
+  Effect effect = effect_of(number, a, b);
+  switch (effect) {
     case Effect::none: break;
     case Effect::closes: {
       if (is_hidden(fd)) return fail(EBADF);
@@ -83,8 +89,10 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
       leave_number(static_cast<int>(b));
       [[fallthrough]];
     case Effect::makes:
-      if ((number == SYS_fcntl || number == SYS_dup || number == SYS_dup3) && is_hidden(fd)) return fail(EBADF);
+      if ((number == SYS_fcntl || number == SYS_dup || effect == Effect::takes_number) && is_hidden(fd)) return fail(EBADF);
       return make([&] { return static_cast<int>(own()); });
+    case Effect::makes_pair:
+      return make_pair(reinterpret_cast<int*>(number == SYS_socketpair ? d : a), [&] { return static_cast<int>(own()); });
     case Effect::controls:
       if (is_hidden(fd)) return fail(EBADF);
       break;

@@ -8,6 +8,7 @@
 
 #include "preload/exports.hpp"
 #include "preload/next.hpp"
+#include "process/vfork.hpp"
 
 namespace kev::preload {
 
@@ -19,6 +20,13 @@ struct Shim {
   bool filtered = true;              // no system call but the program's own may be made
 };
 extern Shim shim;
+
+// A child of vfork of this thread has installed a filter: its parent's words are not its own. Stays set; nobody but such
+// children looks at it.
+extern constinit thread_local bool filtered_in_vfork_child;
+
+// Whether no system call but the program's own may be made here.
+inline bool is_filtered() { return shim.filtered || (process::in_vfork_child() && filtered_in_vfork_child); }
 
 // The definitions behind ours, also before the constructor.
 inline const Next& real() {
@@ -34,9 +42,6 @@ inline int fail(int error) {
 
 // Notices that this process was forked since the last look, however that was done.
 void check_process();
-
-// In a forked child, before anything else ran.
-void just_forked();
 
 // The process ends: the report, if statistics are on.
 void before_exit();

@@ -7,6 +7,7 @@
 #include "cancel/sleep.hpp"
 #include "os/epoll.hpp"
 #include "os/file.hpp"
+#include "wait/signal_gate.hpp"
 
 namespace kev::engine {
 
@@ -27,9 +28,12 @@ void EpollEngine::configure(epoll_event* scratch, int scratch_size, int wake_fd,
 }
 
 int EpollEngine::open() {
+  // A handler that leaves by siglongjmp must not leave a descriptor behind at a number that is the program's.
+  wait::SignalGate gate;
+  gate.close();
   int fd = os::epoll_create1(EPOLL_CLOEXEC);
-  if (fd < 0) return fd;
-  fd = policy_->adopt(fd);
+  if (fd >= 0) fd = policy_->adopt(fd);
+  gate.open();
   if (fd < 0) return fd;
   epfd_ = fd;
   if (wake_fd_ < 0) return 0;

@@ -5,6 +5,7 @@
 // goes on after SIGSTOP and SIGCONT and has ppoll's rules for signals; epoll_wait fails with EINTR there.
 #pragma once
 
+#include <atomic>
 #include <sys/epoll.h>
 
 #include "engine/engine.hpp"
@@ -37,15 +38,12 @@ class EpollEngine final : public Engine {
 
   int descriptor() const { return epfd_; }
 
-  // Forgets the set without closing it: for a fork child that cannot tell whose number it is now.
-  void forget() { epfd_ = -1; }
-
  private:
   int control(int op, int fd, uint32_t events, uint64_t token);
   int harvest(Event* out, int max);
 
-  int epfd_ = -1;
-  int wake_fd_ = -1;
+  std::atomic<int> epfd_{-1};     // read by wake() on any thread
+  std::atomic<int> wake_fd_{-1};
   int scratch_size_ = 0;
   epoll_event* scratch_ = nullptr;
   const DescriptorPolicy* policy_ = &plain_descriptors;

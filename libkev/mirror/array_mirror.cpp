@@ -42,8 +42,6 @@ class Carver {
   char* at_;
 };
 
-Answer finish(Fallback reason) { return {Answer::Kind::finish, 0, reason}; }
-
 }  // namespace
 
 int ArrayMirror::open(unsigned count, int wake_fd) {
@@ -77,15 +75,16 @@ int ArrayMirror::open(unsigned count, int wake_fd) {
   count_ = 0;
   skip_ = 0;
   stale_ = false;
+  disconnected_ = false;
   verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
   changes_seen_ = process::held_fd_changes.load(std::memory_order_acquire);
   return 0;
 }
 
 void ArrayMirror::close() {
-  if (block_ == nullptr) return;
+  if (!is_open()) return engine_.close();  // half open, when a fork came in between
   // Closing the set takes its registrations along.
-  set_.for_each([](Interest& interest) { process::release_fd(interest.fd); });
+  if (!disconnected_) release_holds();
   engine_.close();
   count_ = 0;
   // Forgotten before it is unmapped: a child forked in between must not unmap it a second time.
@@ -94,16 +93,14 @@ void ArrayMirror::close() {
   os::munmap(block, block_bytes_);
 }
 
-void ArrayMirror::abandon() {
-  engine_.forget();
-  close();
+void ArrayMirror::release_holds() {
+  set_.for_each([](const Interest& interest) { process::release_fd(interest.fd); });
 }
 
-void ArrayMirror::disconnect(bool close) {
-  if (close)
-    engine_.close();
-  else
-    engine_.forget();
+void ArrayMirror::disconnect() {
+  if (is_open() && !disconnected_) release_holds();
+  disconnected_ = true;
+  engine_.close();
 }
 
 // An answer without a ready entry. poll() writes every revents then too, also when a handler interrupts it.
@@ -112,8 +109,13 @@ Answer ArrayMirror::done(pollfd* fds, unsigned count, int result) const {
   return {Answer::Kind::done, result, {}};
 }
 
-Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, const sigset_t* mask) {
-  int found = set_.wait(deadline.at_most(tuning.verify_ns), mask);
+Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, const sigset_t* mask,
+                         wait::SignalGate& gate) {
+  int found = set_.wait(Deadline::now(), nullptr);
+  if (found == 0 && (!deadline.is_now() || mask != nullptr)) {
+    if (!deadline.is_now()) gate.close();
+    found = set_.wait(deadline.at_most(tuning.verify_ns), gate.mask(mask));
+  }
   if (found == 0) return nothing(fds, count, deadline);
   if (found == -EINTR) return done(fds, count, -EINTR);
   if (found < 0) {

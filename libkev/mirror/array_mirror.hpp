@@ -14,6 +14,7 @@
 
 #include "engine/epoll_engine.hpp"
 #include "stats/counters.hpp"
+#include "wait/signal_gate.hpp"
 #include "wait/wait_set.hpp"
 
 namespace kev::mirror {
@@ -27,24 +28,25 @@ struct Answer {
   stats::Fallback reason;
 };
 
+inline Answer finish(stats::Fallback reason) { return {Answer::Kind::finish, 0, reason}; }
+
 class ArrayMirror {
  public:
-  bool is_open() const { return block_ != nullptr; }
+  bool is_open() const { return block_.load(std::memory_order_relaxed) != nullptr; }  // any thread
 
   // Makes room for arrays of up to `count` entries, and the engine. 0 or -errno.
   int open(unsigned count, int wake_fd);
   void close();
-  // Forgets the engine's descriptor without closing it, then closes.
-  void abandon();
-  // Closes or forgets the engine's descriptor and leaves the rest to a frame that is still inside: it will find the
-  // engine gone.
-  void disconnect(bool close);
+  // Closes the engine, gives the holds back, and leaves the rest to a frame that is still inside: it will find the engine
+  // gone.
+  void disconnect();
 
   // Takes `fds` as the array to mirror. False: it cannot be, or not worthwhile; `reason` says why.
   bool sync(const pollfd* fds, unsigned count, stats::Fallback& reason);
 
   // Waits, and writes every revents of `fds` if it is done. Precondition: sync() returned true for this very array.
-  Answer wait(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask);
+  // A wait that may sleep closes `gate`; the program's own call that finishes it is to sleep with the gate's mask.
+  Answer wait(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask, wait::SignalGate& gate);
 
   // The program's own call that finished a wait wrote these results: starts over at the next call if the mirror does
   // not see one of them.
@@ -72,9 +74,11 @@ class ArrayMirror {
   uint32_t wanted(const Interest& interest) const;
   Interest* watch(int fd, uint32_t events, stats::Fallback& reason);
   void drop(Interest* interest);
+  void drop_emptied();
   bool follow_closes();
   bool start_over();
 
+  void release_holds();
   Answer nothing(pollfd* fds, unsigned count, const wait::Deadline& deadline);
   int gather();
   int scatter(pollfd* fds, unsigned count, int reported);
@@ -83,7 +87,7 @@ class ArrayMirror {
 
   engine::EpollEngine engine_;
   wait::WaitSet set_;
-  void* block_ = nullptr;
+  std::atomic<void*> block_{nullptr};
   size_t block_bytes_ = 0;
   pollfd* shadow_ = nullptr;     // [capacity_]
   uint32_t* next_ = nullptr;     // [capacity_] position + 1 of the next entry with the same descriptor, 0: none
@@ -95,6 +99,7 @@ class ArrayMirror {
   uint32_t changes_seen_ = 0;    // process::held_fd_changes, when the registrations were last looked at
   int64_t verified_ns_ = 0;
   unsigned skip_ = 0;            // calls that still go to the kernel because most entries were ready
+  bool disconnected_ = false;    // no engine and no holds: only the memory is left
   bool stale_ = false;           // something did not match: start over at the next call
 };
 

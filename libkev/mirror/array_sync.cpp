@@ -122,12 +122,17 @@ bool ArrayMirror::apply(const pollfd* fds, unsigned count, Fallback& reason) {
     shadow_[count_] = {-1, 0, 0};
     next_[count_++] = 0;
   }
-  for (unsigned i = 0; i < count && ok; ++i) {
+  // What stands in the way of one entry by being closed does not keep the others from being followed.
+  for (unsigned i = 0; i < count && (ok || reason == Fallback::closed); ++i) {
     if (same(fds[i], shadow_[i])) continue;
     leave(i);
     shadow_[i] = {fds[i].fd, fds[i].events, 0};
-    if (fds[i].fd >= 0 && !link(i, reason)) {
+    // The table has room for the array, not for what leaves it and what comes at once.
+    if (set_.size() >= capacity_) drop_emptied();
+    Fallback why;
+    if (fds[i].fd >= 0 && !link(i, why)) {
       shadow_[i].fd = -1;
+      if (ok || why != Fallback::closed) reason = why;
       ok = false;
     }
   }
@@ -136,13 +141,17 @@ bool ArrayMirror::apply(const pollfd* fds, unsigned count, Fallback& reason) {
     if (interest != nullptr && interest->first == 0) drop(interest);
   };
   if (emptied.overflowed()) {
-    // Rare: go through all. An erase may move entries, so one pass looks again at where it stood.
-    for (Interest* interest; (interest = set_.find_if([](const Interest& e) { return e.first == 0; })) != nullptr;)
-      drop(interest);
+    drop_emptied();
   } else {
     for (int fd : emptied) drop_if_empty(fd);
   }
   return ok;
+}
+
+// Drops every interest without a position.
+void ArrayMirror::drop_emptied() {
+  set_.remove_if([](const Interest& interest) { return interest.first == 0; },
+                 [](const Interest& interest) { process::release_fd(interest.fd); });
 }
 
 // Takes `position` out of its descriptor's chain. True if the chain is empty now.
@@ -188,7 +197,6 @@ uint32_t ArrayMirror::wanted(const Interest& interest) const {
 }
 
 Interest* ArrayMirror::watch(int fd, uint32_t events, Fallback& reason) {
-  process::program_uses(fd);
   process::FdSlot* slot = process::hold_fd(fd);
   if (slot == nullptr || (slot->marks.load(std::memory_order_relaxed) & process::kPrivate) != 0) {
     process::release_fd(fd);
@@ -211,6 +219,7 @@ Interest* ArrayMirror::watch(int fd, uint32_t events, Fallback& reason) {
       reason = Fallback::kind;
       break;
     case Kind::watchable:
+      process::program_uses(fd);
       int error;
       interest = set_.add(fd, events, generation, error);
       reason = error == -EBADF ? Fallback::closed : error == -EPERM ? Fallback::kind : Fallback::resources;
@@ -256,7 +265,7 @@ bool ArrayMirror::follow_closes() {
 
 // Throws all registrations away and begins with an empty set.
 bool ArrayMirror::start_over() {
-  set_.for_each([](const Interest& interest) { process::release_fd(interest.fd); });
+  release_holds();
   set_.clear();
   count_ = 0;
   engine_.close();

@@ -1,6 +1,9 @@
 // Measuring; the contract stands in cost.hpp.
 #include "mirror/cost.hpp"
 
+#include <atomic>
+
+#include "mirror/registry.hpp"
 #include "os/clock.hpp"
 #include "os/poll.hpp"
 
@@ -8,7 +11,7 @@ namespace kev::mirror {
 
 namespace {
 
-constinit Costs measured = {300, 28'000, 300};
+constinit std::atomic<int64_t> poll_ns{300}, entry_ps{28'000}, core_entry_ns{300};
 constinit std::atomic<bool> done{false};
 
 int64_t least_ns(pollfd* fds, unsigned count) {
@@ -24,17 +27,25 @@ int64_t least_ns(pollfd* fds, unsigned count) {
 
 }  // namespace
 
-void measure_costs(int fd) {
-  if (done.exchange(true, std::memory_order_relaxed)) return;
+void measure_costs() {
+  if (done.load(std::memory_order_relaxed) || done.exchange(true, std::memory_order_relaxed)) return;
+  int fd = wake_descriptor();
+  if (fd < 0) return;
   constexpr unsigned kMany = 65;
   pollfd fds[kMany];
   for (pollfd& entry : fds) entry = {fd, POLLPRI, 0};
   unsigned entries = os::kernel_entries;
   int64_t one = least_ns(fds, 1), many = least_ns(fds, kMany);
   os::kernel_entries = entries;
-  if (many > one) measured = {one - (many - one) / (kMany - 1), (many - one) * 1000 / (kMany - 1), one};
+  if (many <= one) return;
+  poll_ns.store(one - (many - one) / (kMany - 1), std::memory_order_relaxed);
+  entry_ps.store((many - one) * 1000 / (kMany - 1), std::memory_order_relaxed);
+  core_entry_ns.store(one, std::memory_order_relaxed);
 }
 
-const Costs& costs() { return measured; }
+Costs costs() {
+  return {poll_ns.load(std::memory_order_relaxed), entry_ps.load(std::memory_order_relaxed),
+          core_entry_ns.load(std::memory_order_relaxed)};
+}
 
 }  // namespace kev::mirror

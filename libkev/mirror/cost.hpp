@@ -3,7 +3,6 @@
 // Measured once in a process, when its first mirror is made: about 40 system calls on a descriptor of ours.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 namespace kev::mirror {
@@ -14,8 +13,8 @@ struct Costs {
   int64_t core_entry_ns;  // one of the core's own system calls
 };
 
-// `fd` may be polled at will. Any thread.
-void measure_costs(int fd);
-const Costs& costs();
+// Any thread; does nothing after the first time, and without a descriptor to poll.
+void measure_costs();
+Costs costs();
 
 }  // namespace kev::mirror

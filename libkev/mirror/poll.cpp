@@ -9,6 +9,7 @@ namespace kev::mirror {
 namespace {
 
 struct PollCall {
+  using Mirror = ArrayMirror;
   static constexpr unsigned kSlots = kPollSlots;
 
   pollfd* fds;
@@ -22,8 +23,9 @@ struct PollCall {
   bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }
   int open(ArrayMirror& mirror, int wake_fd) const { return mirror.open(count, wake_fd); }
   bool sync(ArrayMirror& mirror, stats::Fallback& reason) const { return mirror.sync(fds, count, reason); }
-  Answer wait(ArrayMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask) const {
-    return mirror.wait(fds, count, deadline, mask);
+  Answer wait(ArrayMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask,
+              wait::SignalGate& gate) const {
+    return mirror.wait(fds, count, deadline, mask, gate);
   }
   void check(ArrayMirror& mirror, int result) const {
     if (result < 0)

@@ -14,6 +14,7 @@
 #include "process/generation.hpp"
 #include "process/private_fds.hpp"
 #include "process/vfork.hpp"
+#include "wait/signal_gate.hpp"
 
 namespace kev::mirror {
 
@@ -26,6 +27,7 @@ namespace {
 constexpr unsigned kMaxAbandoned = 8;  // then the thread stays with the kernel
 constexpr int kRevokeTries = 100;
 constexpr long kRevokePauseNs = 200'000;
+constexpr uintptr_t kEnding = ~uintptr_t{0};  // busy, and not left before it is free
 constexpr int64_t kPauseNs = 1'000'000'000;
 
 constinit std::atomic<ThreadRecord*> records{nullptr};
@@ -51,12 +53,27 @@ void release(ThreadRecord* record) {
   record->state.store(ThreadRecord::kFree, std::memory_order_release);
 }
 
+// Makes the record the caller's, once no revoker is at it.
+void take_over(ThreadRecord* record) {
+  uintptr_t state = record->state.load(std::memory_order_acquire);
+  for (;;) {
+    if (state == ThreadRecord::kRevoking) {
+      os::pause_ns(kRevokePauseNs / 4);
+      state = record->state.load(std::memory_order_acquire);
+    } else if (record->state.compare_exchange_weak(state, kEnding, std::memory_order_acquire)) {
+      return;
+    }
+  }
+}
+
 // The thread ends: nothing of it can be in the core any more, whatever the state says.
 void on_thread_exit(void* argument) {
-  auto* record = static_cast<ThreadRecord*>(argument);
+  (void)argument;
   if (mine == nullptr || process::is_forked_child()) return;
-  for (record = mine, mine = nullptr; record != nullptr;) {
+  ThreadRecord* record = mine;
+  for (mine = nullptr; record != nullptr;) {
     ThreadRecord* older = record->abandoned;
+    take_over(record);
     release(record);
     record = older;
   }
@@ -80,6 +97,21 @@ ThreadRecord* acquire() {
 bool on_alternate_stack() {
   stack_t stack;
   return os::sigaltstack(&stack) == 0 && (stack.ss_flags & SS_ONSTACK) != 0;
+}
+
+// What a busy frame writes into itself: unlikely to stand there by chance, and different for each place.
+uint64_t cookie_of(const ThreadRecord* record, const uint64_t* place) {
+  return (reinterpret_cast<uint64_t>(record) * 0x9e3779b97f4a7c15u) ^ reinterpret_cast<uint64_t>(place);
+}
+
+// Whether the frame at `busy` that holds the record is gone, seen from one at `sp`. A live frame is never overwritten;
+// one that was left may stand untouched for a while, and is taken for live as long.
+bool is_left(const ThreadRecord* record, uintptr_t busy, uintptr_t sp) {
+  if (sp >= busy) return !on_alternate_stack();
+  const uint64_t* cookie = record->cookie;
+  // A handler that runs between the two steps of enter() finds none, or that of an earlier frame.
+  if (cookie == nullptr || reinterpret_cast<uintptr_t>(cookie) < busy) return false;
+  return os::is_readable(cookie) && *cookie != cookie_of(record, cookie);
 }
 
 bool try_revoke(ThreadRecord* record) {
@@ -113,7 +145,7 @@ void ThreadRecord::close_all() {
   for (auto& slot : select_slot) slot.seen = 0;
 }
 
-ThreadRecord* enter(Fallback& reason) {
+ThreadRecord* enter(Fallback& reason, uint64_t& cookie) {
   uintptr_t sp = arch::stack_pointer();
   if (mine == nullptr) {
     ThreadRecord* fresh = acquire();
@@ -131,15 +163,19 @@ ThreadRecord* enter(Fallback& reason) {
   }
   ThreadRecord* record = mine;
   uintptr_t state = ThreadRecord::kIdle;
-  if (record->state.compare_exchange_strong(state, sp, std::memory_order_acquire)) return record;
+  cookie = cookie_of(record, &cookie);
+  if (record->state.compare_exchange_strong(state, sp, std::memory_order_acquire)) {
+    record->cookie = &cookie;
+    return record;
+  }
   reason = state == ThreadRecord::kRevoking ? Fallback::revoked : Fallback::nested;
-  if (state == ThreadRecord::kRevoking || sp < state || on_alternate_stack()) return nullptr;
+  if (state == ThreadRecord::kRevoking || !is_left(record, state, sp)) return nullptr;
   if (record->abandoned_count >= kMaxAbandoned) return nullptr;
   ThreadRecord* fresh = acquire();
   if (fresh == nullptr) return nullptr;
   // Its descriptors need not wait for the thread's end. Should the frame come back after all, it finds them gone, or
   // one of ours in their place, of which it takes nothing.
-  record->for_each_mirror([](auto& mirror) { mirror.disconnect(/*close=*/true); });
+  record->for_each_mirror([](auto& mirror) { mirror.disconnect(); });
   record->is_abandoned.store(true, std::memory_order_release);
   fresh->abandoned = record;
   fresh->abandoned_count = record->abandoned_count + 1;
@@ -149,6 +185,7 @@ ThreadRecord* enter(Fallback& reason) {
 
 void leave(ThreadRecord* record) {
   if (record->revoke.exchange(false, std::memory_order_acquire)) record->close_all();
+  record->cookie = nullptr;
   record->state.store(ThreadRecord::kIdle, std::memory_order_release);
 }
 
@@ -181,45 +218,48 @@ bool is_paused() {
 }
 
 void stop() {
+  if (process::in_vfork_child()) return;
   stopped.store(true, std::memory_order_seq_cst);
   revoke_all();
 }
 
 bool is_stopped() { return stopped.load(std::memory_order_acquire); }
 
-void after_fork(bool just_forked) {
+void after_fork() {
   if (!is_started() || !process::is_forked_child()) return;
+  // Nothing was left to inherit when the filter went in, and no system call may be made now.
+  if (is_stopped()) return process::mark_generation_again();
   for (ThreadRecord* r = records.load(std::memory_order_acquire); r != nullptr; r = r->next) {
     // fork() from a handler that interrupted the core: the interrupted frame still uses this record.
     bool in_use = r == mine && r->state.load(std::memory_order_relaxed) > ThreadRecord::kFree;
     r->for_each_mirror([&](auto& mirror) {
       if (in_use)
-        mirror.disconnect(just_forked);
-      else if (just_forked)
-        mirror.close();
+        mirror.disconnect();
       else
-        mirror.abandon();
+        mirror.close();
     });
     if (!in_use) release(r);
   }
   mine = nullptr;
   int fd = wake_fd.exchange(-1);
-  if (fd >= 0 && just_forked) process::discard_private(fd);
+  if (fd >= 0) process::discard_private(fd);
   process::forget_private();
   process::clear_fd_table();
   process::mark_generation_again();
 }
 
 void check_generation() {
-  if (process::is_forked_child()) after_fork(/*just_forked=*/false);
+  if (process::is_forked_child()) after_fork();
 }
 
 int wake_descriptor() {
   int fd = wake_fd.load(std::memory_order_acquire);
   if (fd >= 0) return fd;
+  wait::SignalGate gate;
+  gate.close();
   fd = os::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return -1;
-  fd = process::adopt_private(fd);
+  if (fd >= 0) fd = process::adopt_private(fd);
+  gate.open();
   if (fd < 0) return -1;
   int expected = -1;
   if (wake_fd.compare_exchange_strong(expected, fd)) return fd;

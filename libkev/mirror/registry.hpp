@@ -26,9 +26,9 @@ bool is_paused();
 void stop();
 bool is_stopped();
 
-// In a forked child, before anything else: drops what was inherited. `just_forked`: nothing has run in the child yet,
-// so that the inherited private descriptors can be closed; otherwise their numbers may be the program's by now.
-void after_fork(bool just_forked);
+// In a forked child, before anything else: drops what was inherited, and closes the private descriptors that are still
+// ours there.
+void after_fork();
 
 // after_fork() if this process is a child that has not done it yet.
 void check_generation();

@@ -9,6 +9,7 @@ namespace kev::mirror {
 namespace {
 
 struct SelectCall {
+  using Mirror = SelectMirror;
   static constexpr unsigned kSlots = kSelectSlots;
 
   int nfds;       // as far as the kernel looks at the sets
@@ -39,8 +40,9 @@ struct SelectCall {
   bool fits(const SelectMirror& mirror) const { return mirror.is_open() && mirror.fits(nfds); }
   int open(SelectMirror& mirror, int wake_fd) const { return mirror.open(nfds, wake_fd); }
   bool sync(SelectMirror& mirror, stats::Fallback& reason) const { return mirror.sync(sets(), nfds, reason); }
-  Answer wait(SelectMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask) const {
-    return mirror.wait(sets(), nfds, deadline, mask);
+  Answer wait(SelectMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask,
+              wait::SignalGate& gate) const {
+    return mirror.wait(sets(), nfds, deadline, mask, gate);
   }
   void check(SelectMirror& mirror, int result) const {
     if (result < 0)

@@ -68,11 +68,6 @@ void SelectMirror::close() {
   os::munmap(block, block_bytes_);
 }
 
-void SelectMirror::abandon() {
-  array_.abandon();
-  close();
-}
-
 bool SelectMirror::same(const Sets& sets, unsigned words) const {
   for (unsigned i = 0; i < words; ++i)
     if (sets.word(sets.in, i) != shadow_[i] || sets.word(sets.out, i) != shadow_[words_room_ + i] ||
@@ -104,15 +99,19 @@ bool SelectMirror::sync(const Sets& sets, int nfds, Fallback& reason) {
   return array_.sync(list_, list_count_, reason);
 }
 
-Answer SelectMirror::wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask) {
-  Answer answer = array_.wait(list_, list_count_, deadline, mask);
+Answer SelectMirror::wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask,
+                          wait::SignalGate& gate) {
+  Answer answer = array_.wait(list_, list_count_, deadline, mask, gate);
   if (answer.kind != Answer::Kind::done || answer.result < 0) return answer;
+  // A closed number is an error for select, which the program's own call returns.
+  for (unsigned i = 0; answer.result > 0 && i < list_count_; ++i)
+    if ((list_[i].revents & POLLNVAL) != 0) return finish(Fallback::closed);
   bool found = answer.result > 0;
   answer.result = write_back(sets, nfds);
   // Ready for poll(), but not for any set that it stands in: select would go on sleeping.
   if (found && answer.result == 0) {
     for (unsigned i = 0; i < Sets::words(nfds); ++i) restore(sets, i);
-    return {Answer::Kind::finish, 0, Fallback::unconfirmed};
+    return finish(Fallback::unconfirmed);
   }
   return answer;
 }

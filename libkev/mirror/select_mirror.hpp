@@ -36,13 +36,13 @@ class SelectMirror {
   // Makes room for sets of `nfds` bits. 0 or -errno.
   int open(int nfds, int wake_fd);
   void close();
-  void abandon();
-  void disconnect(bool close) { array_.disconnect(close); }
+  void disconnect() { array_.disconnect(); }
   bool fits(int nfds) const { return Sets::words(nfds) <= words_room_; }
 
   // As ArrayMirror::sync and wait, for sets.
   bool sync(const Sets& sets, int nfds, stats::Fallback& reason);
-  Answer wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask);
+  Answer wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask,
+              wait::SignalGate& gate);
   void check_found_by_kernel(const Sets& sets);
   void start_over_next_time() { array_.start_over_next_time(); }
   void wake() { array_.wake(); }

@@ -10,7 +10,7 @@
 // (`revoke`), wakes the sleeper and looks again: either it finds the record idle, or the owner saw the request as it
 // left. busy carries the stack pointer of the owner's frame: an entry from a deeper frame is a signal handler that
 // interrupted it (the kernel answers that one); an entry from the same or a shallower frame shows that the busy frame
-// was left by siglongjmp. Then the record is abandoned, its memory left as it is, since a frame on another stack may
+// was left by siglongjmp, and so does one that finds the busy frame's cookie overwritten. Then the record is abandoned, its memory left as it is, since a frame on another stack may
 // still come back to it, and the thread gets a new one.
 #pragma once
 
@@ -33,6 +33,7 @@ struct ThreadRecord {
 
   std::atomic<uintptr_t> state{kFree};
   std::atomic<bool> revoke{false};
+  const uint64_t* cookie = nullptr;   // in the busy frame: what stands there while the frame does
   std::atomic<bool> is_abandoned{false};  // busy for good; holds no descriptors
   ThreadRecord* next = nullptr;       // in the list of all; never changes
   ThreadRecord* abandoned = nullptr;  // the owner's previous record, left busy
@@ -53,7 +54,8 @@ struct ThreadRecord {
 };
 
 // The calling thread's record, made busy; null with `reason` if it cannot be entered now.
-ThreadRecord* enter(stats::Fallback& reason);
+// `cookie` is a word of the caller's frame, which stays in that frame until leave().
+ThreadRecord* enter(stats::Fallback& reason, uint64_t& cookie);
 void leave(ThreadRecord* record);
 
 }  // namespace kev::mirror

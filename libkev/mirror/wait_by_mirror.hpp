@@ -7,9 +7,10 @@
 #include <cerrno>
 #include <climits>
 
+#include "mirror/cost.hpp"
 #include "mirror/registry.hpp"
-#include "os/entries.hpp"
 #include "mirror/thread_record.hpp"
+#include "os/entries.hpp"
 #include "process/vfork.hpp"
 
 namespace kev::mirror {
@@ -38,13 +39,105 @@ void close_unused(Slot* slots, Mirror* mirrors, unsigned count, uint64_t tick) {
 template <typename Call>
 void call_failed(const Call& call) {
   stats::Fallback reason;
+  uint64_t cookie;
   if (process::in_vfork_child()) return;
-  ThreadRecord* record = enter(reason);
+  ThreadRecord* record = enter(reason, cookie);
   if (record == nullptr) return;
   Slot* slots = call.slots(*record);
   for (unsigned i = 0; i < call.kSlots; ++i)
     if (slots[i].key == call.key()) slots[i].seen = 0;
   leave(record);
+}
+
+// Opens the slot's mirror if it is not open for this call, and brings it in step. False: `reason` says why not.
+template <typename Call, typename Mirror>
+bool prepare(const Call& call, Mirror& mirror, bool is_new, stats::Fallback& reason) {
+  if (is_new) {
+    mirror.close();
+    reason = stats::Fallback::resources;
+    if (is_paused() || call.open(mirror, wake_descriptor()) < 0) return false;
+  }
+  // A filter came in between: it must not meet a system call of ours.
+  reason = stats::Fallback::filtered;
+  return !is_stopped() && call.sync(mirror, reason);
+}
+
+// A mirror could not be used. What passes by itself is tried again at the next call; what does not is left to the kernel
+// for a while.
+template <typename Mirror>
+void step_back(Slot& slot, Mirror& mirror, stats::Fallback reason) {
+  using stats::Fallback;
+  if (reason == Fallback::mostly_ready || reason == Fallback::closed) return;
+  if (reason == Fallback::changed && slot.account(0, costs().core_entry_ns, 0)) return;
+  mirror.close();
+  slot.punish(reason);
+}
+
+// Sets what a wait cost against what the kernel's own scan of `size` descriptors would have.
+template <typename Mirror>
+void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, unsigned size, int64_t entries) {
+  bool by_core = answer.kind == Answer::Kind::done;
+  if (!by_core && answer.reason != stats::Fallback::long_sleep) return;
+  if (entries > 3) entries += entries - 3;  // registering looks at the descriptor first
+  if (!by_core) entries += 8;               // the wake-up, and all of the program's own call
+  // A call that may sleep enters itself with every descriptor, and leaves again.
+  Costs cost = costs();
+  int64_t native = by_core ? cost.poll_ns + size * cost.entry_ps * (may_sleep ? 2 : 1) / 1000 : 0;
+  if (slot.account(native, entries * cost.core_entry_ns + 200 + size / 2, size)) return;
+  slot.punish(stats::Fallback::costly);
+  // Kept for the first retries: making it anew costs more than it costs those who make events.
+  if (slot.penalty >= 128) mirror.close();
+}
+
+// What a wait has come to: an answer, and where it came from.
+template <typename Mirror>
+struct Waited {
+  ThreadRecord* record = nullptr;
+  Slot* slot = nullptr;
+  Mirror* mirror = nullptr;
+  Answer answer = {};
+};
+
+// The part of a call that belongs to the record: it is entered and left in here. False: the call is not ours.
+template <typename Call, typename Mirror>
+bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigset_t* mask, wait::SignalGate& gate,
+                    Waited<Mirror>& waited, stats::Fallback& reason) {
+  ThreadRecord* record = waited.record;
+  uint64_t tick = ++record->tick;
+  Slot* slots = call.slots(*record);
+  Mirror* mirrors = call.mirrors(*record);
+  if (tick % 1024 == 0) close_unused(slots, mirrors, call.kSlots, tick);
+
+  bool evicted;
+  Slot* slot = find_slot(slots, call.kSlots, call.key(), tick, evicted);
+  reason = stats::Fallback::first;
+  if (slot == nullptr) return false;
+  Mirror& mirror = mirrors[slot - slots];
+  if (evicted) mirror.close();
+  if (slot->stays_in_kernel(reason)) return false;
+  // Only now is the array looked at: the kernel has taken it before.
+  if (!call.worthwhile()) {
+    reason = stats::Fallback::small;
+    slot->punish(reason);
+    return false;
+  }
+  bool is_new = !call.fits(mirror);
+  unsigned entries_before = os::kernel_entries;
+  if (!prepare(call, mirror, is_new, reason)) {
+    step_back(*slot, mirror, reason);
+    return false;
+  }
+  unsigned size = call.size();  // select's sets are written by the wait
+  waited.slot = slot;
+  waited.mirror = &mirror;
+  waited.answer = call.wait(mirror, deadline, mask, gate);
+  if (is_new) {
+    slot->balance_ns = 0;
+    measure_costs();
+  } else {
+    settle(*slot, mirror, waited.answer, !deadline.is_now(), size, os::kernel_entries - entries_before);
+  }
+  return true;
 }
 
 template <typename Call>
@@ -53,90 +146,30 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   if (process::in_vfork_child()) return not_ours(call, Fallback::revoked);
   check_generation();
   Fallback reason;
-  ThreadRecord* record = enter(reason);
-  if (record == nullptr) return not_ours(call, reason);
-  uint64_t tick = ++record->tick;
-  Slot* slots = call.slots(*record);
-  auto* mirrors = call.mirrors(*record);
-  if (tick % 1024 == 0) close_unused(slots, mirrors, call.kSlots, tick);
+  uint64_t cookie;
+  Waited<typename Call::Mirror> waited;
+  waited.record = enter(reason, cookie);
+  if (waited.record == nullptr) return not_ours(call, reason);
+  wait::SignalGate gate;
+  bool ours = wait_in_record(call, deadline, mask, gate, waited, reason);
+  leave(waited.record);
+  if (!ours) return not_ours(call, reason);
 
-  bool evicted;
-  Slot* slot = find_slot(slots, call.kSlots, call.key(), tick, evicted);
-  if (slot == nullptr) {
-    leave(record);
-    return not_ours(call, Fallback::first);
-  }
-  auto& mirror = mirrors[slot - slots];
-  if (evicted) mirror.close();
-  if (slot->stays_in_kernel(reason)) {
-    leave(record);
-    return not_ours(call, reason);
-  }
-  // Only now is the array looked at: the kernel has taken it before.
-  if (!call.worthwhile()) {
-    slot->punish(Fallback::small);
-    leave(record);
-    return not_ours(call, Fallback::small);
-  }
-  bool ok = true;
-  bool is_new = !call.fits(mirror);
-  unsigned entries_before = os::kernel_entries;
-  if (is_new) {
-    mirror.close();
-    ok = !is_stopped() && !is_paused() && call.open(mirror, wake_descriptor()) >= 0;
-    reason = Fallback::resources;
-  }
-  // A filter came in between: it must not meet a system call of ours.
-  if (ok && is_stopped()) {
-    ok = false;
-    reason = Fallback::filtered;
-  }
-  if (!ok || !call.sync(mirror, reason)) {
-    // What passes by itself is tried again at the next call; what does not is left to the kernel for a while.
-    if (reason == Fallback::changed && !slot->account(0, costs().core_entry_ns, 0)) {
-      mirror.close();
-      slot->punish(reason);
-    } else if (reason != Fallback::changed && reason != Fallback::mostly_ready && reason != Fallback::closed) {
-      mirror.close();
-      slot->punish(reason);
-    }
-    leave(record);
-    return not_ours(call, reason);
-  }
-  unsigned size = call.size();  // select's sets are written by the wait
-  Answer answer = call.wait(mirror, deadline, mask);
-  if (is_new) {
-    slot->balance_ns = 0;
-    measure_costs(wake_descriptor());
-  } else if (answer.kind == Answer::Kind::done || answer.reason == Fallback::long_sleep) {
-    int64_t entries = os::kernel_entries - entries_before;
-    if (entries > 3) entries += entries - 3;  // registering looks at the descriptor first
-    // A call that may sleep enters itself with every descriptor, and leaves again.
-    int64_t each_ps = costs().entry_ps * (deadline.is_now() ? 1 : 2);
-    bool by_core = answer.kind == Answer::Kind::done;
-    if (!by_core) entries += 8;  // the wake-up, and all of the program's own call
-    int64_t native = by_core ? costs().poll_ns + size * each_ps / 1000 : 0;
-    if (!slot->account(native, entries * costs().core_entry_ns + 200 + size / 2, size)) {
-      slot->punish(Fallback::costly);
-      // Kept for the first retries: making it anew costs more than it costs those who make events.
-      if (slot->penalty >= 128) mirror.close();
+  int result = waited.answer.result;
+  if (waited.answer.kind == Answer::Kind::finish) {
+    reason = waited.answer.reason;
+    stats::add(reason);
+    result = call.own(deadline, gate.mask(mask));
+    bool verified = reason == Fallback::verify || reason == Fallback::long_sleep;
+    if (verified && result != 0 && result != -EINTR && !is_stopped()) {
+      // Between the two, anything may have happened to the record: a revoker, a fork, another call in a handler.
+      ThreadRecord* again = enter(reason, cookie);
+      if (again == waited.record && waited.mirror->is_open() && waited.slot->key == call.key())
+        call.check(*waited.mirror, result);
+      if (again != nullptr) leave(again);
     }
   }
-  if (answer.kind == Answer::Kind::done) {
-    leave(record);
-    return answer.result;
-  }
-  leave(record);
-
-  stats::add(answer.reason);
-  int result = call.own(deadline, mask);
-  bool verified = answer.reason == Fallback::verify || answer.reason == Fallback::long_sleep;
-  if (verified && result != 0 && result != -EINTR && !is_stopped()) {
-    // Between the two, anything may have happened to the record: a revoker, a fork, another call in a handler.
-    ThreadRecord* again = enter(reason);
-    if (again == record && mirror.is_open() && slot->key == call.key()) call.check(mirror, result);
-    if (again != nullptr) leave(again);
-  }
+  gate.open();
   return result;
 }
 

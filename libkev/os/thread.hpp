@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arch_syscall.hpp>
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <sys/syscall.h>
@@ -17,6 +18,23 @@ inline int sigaltstack(stack_t* current) {
 inline void pause_ns(long ns) {
   timespec time = {0, ns};
   arch::syscall(SYS_nanosleep, reinterpret_cast<long>(&time), 0);
+}
+
+// Masks are the kernel's: one word. `before` is set to the mask that was.
+inline int block_signals(unsigned long signals, unsigned long& before) {
+  return static_cast<int>(arch::syscall(SYS_rt_sigprocmask, SIG_BLOCK, reinterpret_cast<long>(&signals),
+                                        reinterpret_cast<long>(&before), sizeof signals));
+}
+inline int set_signal_mask(unsigned long signals) {
+  return static_cast<int>(
+      arch::syscall(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&signals), 0, sizeof signals));
+}
+
+// Whether 8 bytes at `address` can be read: the kernel looks at them, and refuses what it is asked for.
+inline bool is_readable(const void* address) {
+  constexpr int kNoSuchWay = -1;
+  return arch::syscall(SYS_rt_sigprocmask, kNoSuchWay, reinterpret_cast<long>(address), 0, sizeof(unsigned long)) !=
+         -EFAULT;
 }
 
 inline int eventfd(unsigned value, int flags) { return static_cast<int>(arch::syscall(SYS_eventfd2, value, flags)); }

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "os/memory.hpp"
+#include "process/private_fds.hpp"
 #include "process/vfork.hpp"
 
 namespace kev::process {
@@ -15,7 +16,7 @@ constinit std::atomic<uint64_t> near_marks[kNearNumbers / 64] = {};
 
 namespace {
 
-constinit std::atomic<uint32_t> highest_held{0};
+constinit std::atomic<uint32_t> highest_marked{0};
 
 }  // namespace
 
@@ -40,14 +41,18 @@ void clear_fd_table() {
   if (table != nullptr) os::madvise(table, kTableBytes, MADV_DONTNEED);
 }
 
+void note_marked(int fd) {
+  uint32_t number = static_cast<uint32_t>(fd);
+  uint32_t highest = highest_marked.load(std::memory_order_relaxed);
+  while (number > highest &&
+         !highest_marked.compare_exchange_weak(highest, number, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+  if (number < kNearNumbers) near_marks[number / 64].fetch_or(uint64_t{1} << number % 64, std::memory_order_seq_cst);
+}
+
 FdSlot* hold_fd(int fd) {
   FdSlot* slot = fd_slot(fd);
   if (slot == nullptr) return nullptr;
-  uint32_t number = static_cast<uint32_t>(fd);
-  uint32_t highest = highest_held.load(std::memory_order_relaxed);
-  while (number > highest &&
-         !highest_held.compare_exchange_weak(highest, number, std::memory_order_release, std::memory_order_relaxed)) {
-  }
   note_marked(fd);
   slot->marks.fetch_add(kHolder, std::memory_order_seq_cst);
   return slot;
@@ -72,9 +77,12 @@ void fd_range_changed(uint32_t first, uint32_t last) {
   if (size == 0 || in_vfork_child()) return;
   if (last >= size) last = size - 1;
   // Numbers beyond any that was ever held lie in pages never touched; reading them would touch them.
-  uint32_t end = highest_held.load(std::memory_order_acquire);
+  uint32_t end = highest_marked.load(std::memory_order_acquire);
   if (last > end) last = end;
-  for (uint32_t fd = first; fd <= last; ++fd) fd_changed(static_cast<int>(fd));
+  for (uint32_t fd = first; fd <= last; ++fd) {
+    give_up_private(static_cast<int>(fd));
+    fd_changed(static_cast<int>(fd));
+  }
 }
 
 void fd_shared(int fd) {

@@ -63,10 +63,7 @@ inline bool is_marked(int fd) {
 }
 
 // To be called before the first mark is set in the slot of `fd`.
-inline void note_marked(int fd) {
-  uint32_t number = static_cast<uint32_t>(fd);
-  if (number < kNearNumbers) near_marks[number / 64].fetch_or(uint64_t{1} << number % 64, std::memory_order_seq_cst);
-}
+void note_marked(int fd);
 
 // Adds a holder: from now on changes of `fd` are noted. Null: the number is beyond those that are followed.
 FdSlot* hold_fd(int fd);

@@ -21,6 +21,7 @@ constexpr int kMargin = 16;  // the guard stands this far below the lowest of ou
 
 constinit std::atomic<int> highest_used{0};
 constinit std::atomic<int> known_table_size{0};
+constinit std::atomic<unsigned long> anonymous_inode{0};  // epoll sets and eventfds share it
 
 // The lowest number to ask for: in a window at the end of the table's present size, or of the next size when the
 // program has come near. -EMFILE if the program needs what room there is itself.
@@ -39,6 +40,7 @@ int wanted_number() {
 }  // namespace
 
 int adopt_private(int fd) {
+  program_uses(fd);  // the lowest free number: all below are the program's
   int wanted = wanted_number();
   int moved = wanted < 0 ? wanted : os::duplicate_above(fd, wanted);
   os::close(fd);
@@ -49,6 +51,8 @@ int adopt_private(int fd) {
     return -EMFILE;
   }
   if (moved >= table_size()) table_size_now();
+  struct stat status;
+  if (os::fstat(moved, &status) == 0) anonymous_inode.store(status.st_ino, std::memory_order_relaxed);
   note_marked(moved);
   slot->marks.fetch_or(kPrivate, std::memory_order_release);
   private_count.fetch_add(1, std::memory_order_relaxed);
@@ -59,13 +63,26 @@ int adopt_private(int fd) {
   return moved;
 }
 
-void discard_private(int fd) {
+void give_up_private(int fd) {
   FdSlot* slot = fd_slot(fd);
-  if (slot == nullptr) return;
-  if ((slot->marks.fetch_and(~kPrivate, std::memory_order_acq_rel) & kPrivate) == 0) return;
-  os::close(fd);
+  if (slot == nullptr || (slot->marks.fetch_and(~kPrivate, std::memory_order_acq_rel) & kPrivate) == 0) return;
   if (private_count.fetch_sub(1, std::memory_order_relaxed) == 1)
     private_guard.store(INT_MAX, std::memory_order_relaxed);
+}
+
+bool is_still_private(int fd) {
+  if (!is_private(fd)) return false;
+  struct stat status;
+  bool ours = os::fstat(fd, &status) == 0 && status.st_ino == anonymous_inode.load(std::memory_order_relaxed) &&
+              (status.st_mode & S_IFMT) == 0;
+  if (!ours) give_up_private(fd);
+  return ours;
+}
+
+void discard_private(int fd) {
+  if (!is_still_private(fd)) return;
+  give_up_private(fd);
+  os::close(fd);
 }
 
 void program_uses(int fd) {
@@ -86,6 +103,7 @@ int table_size() {
 }
 
 void forget_private() {
+  highest_used.store(0, std::memory_order_relaxed);
   known_table_size.store(0, std::memory_order_relaxed);
   private_count.store(0, std::memory_order_relaxed);
   private_guard.store(INT_MAX, std::memory_order_relaxed);

@@ -23,6 +23,13 @@ int adopt_private(int fd);
 // Closes a descriptor of ours, if the number is still ours.
 void discard_private(int fd);
 
+// Whether `fd` is still ours: a bare system call may have closed it, and the number may be a file of the program's
+// since. Forgets one that is not. One system call, for numbers that are marked.
+bool is_still_private(int fd);
+
+// The program was given `fd` by the kernel, or closed it: it is not ours, whatever was marked.
+void give_up_private(int fd);
+
 // Tells the placement of the highest number that the program was seen to use.
 void program_uses(int fd);
 

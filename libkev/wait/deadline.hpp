@@ -45,8 +45,8 @@ class Deadline {
   int64_t left() const {
     if (kind_ == Kind::never) return INT64_MAX;
     if (kind_ == Kind::now) return 0;
-    int64_t left = ns_ - os::clock_ns(clock_);
-    return left > 0 ? left : 0;
+    int64_t now = os::clock_ns(clock_);
+    return ns_ > now ? ns_ - now : 0;
   }
 
   // The same as a timespec; false for never.

@@ -35,12 +35,14 @@ class InterestSet {
   Interest* insert(int fd);
   void erase(Interest* interest);
 
-  // The first interest, in no order, for which `wanted` holds; null if there is none.
-  template <typename Wanted>
-  Interest* find_if(Wanted wanted) {
+  // Calls `last` for every interest for which `gone` holds, and erases it.
+  template <typename Gone, typename Last>
+  void erase_if(Gone gone, Last last) {
     for (uint32_t i = 0; i <= mask_; ++i)
-      if (slots_[i].fd >= 0 && wanted(slots_[i])) return &slots_[i];
-    return nullptr;
+      while (slots_[i].fd >= 0 && gone(slots_[i])) {
+        last(slots_[i]);
+        erase(&slots_[i]);  // moves a later one here, or an earlier one to the end: each is still looked at
+      }
   }
 
   // Calls `visit` for every interest, in no order; it must not insert or erase.

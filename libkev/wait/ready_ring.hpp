@@ -46,6 +46,9 @@ class ReadyRing {
     return published_.load(std::memory_order_acquire);  // partner: publish()
   }
 
+  // How many events stand to be claimed.
+  uint32_t ready() const { return index() - claimed_.load(std::memory_order_relaxed); }
+
   // Whether nothing is left to claim for one who has seen `index`.
   bool empty_for(uint32_t index) const {
     return claimed_.load(std::memory_order_relaxed) == index && this->index() == index;

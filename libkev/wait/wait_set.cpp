@@ -46,7 +46,7 @@ void WaitSet::remove(Interest* interest) {
 int WaitSet::wait(const Deadline& deadline, const sigset_t* mask) {
   // One consumer at a time, and it is this thread: what stands in the ring now was published before.
   uint32_t seen = ring_.index();
-  if (!ring_.empty_for(seen)) return 1;
+  if (!ring_.empty_for(seen)) return static_cast<int>(ring_.ready());
   ring_.rewind();
   Run<Event> room = ring_.reserve();
   int count = engine_->wait(room.data, static_cast<int>(room.count), deadline, mask);

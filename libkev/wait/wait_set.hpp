@@ -42,9 +42,13 @@ class WaitSet {
   void for_each(Visit visit) {
     interests_.for_each(visit);
   }
-  template <typename Wanted>
-  Interest* find_if(Wanted wanted) {
-    return interests_.find_if(wanted);
+  // Forgets all for which `gone` holds, calling `last` for each before.
+  template <typename Gone, typename Last>
+  void remove_if(Gone gone, Last last) {
+    interests_.erase_if(gone, [&](const Interest& interest) {
+      last(interest);
+      engine_->remove(interest.fd);
+    });
   }
 
   // Forgets all interests and events, for an engine that was closed.

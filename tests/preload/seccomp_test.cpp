@@ -72,8 +72,8 @@ TEST(SeccompTest, KevRunUnderAnInheritedFilterRunsTheProgram) {
 
 TEST(SeccompTest, KevRunUnderAHarmlessFilterUsesTheCore) {
   Command command = launched("kill", "io_uring_setup");
-  command.arguments = {program("seccomp"), "launch", "kill", "io_uring_setup", kev_run(), "--stats", "--stats-format=json",
-                       "--", program("seccomp"), "plain_polls"};
+  command.arguments = {program("seccomp"), "launch", "kill", "io_uring_setup", kev_run(), "--engine=epoll", "--stats",
+                       "--stats-format=json", "--", program("seccomp"), "plain_polls"};
   const Outcome loaded = run(command, By::nothing);
   EXPECT_EQ(loaded.status, 0) << loaded.err;
   const Report report(loaded.err);

@@ -93,7 +93,7 @@ SCENARIO(close_by_hand_and_duplicate_by_hand) {
   watched.exercise();
   int pipe[2];
   CHECK(::pipe(pipe) == 0);
-  for (int fd = 51 + 2; fd < 1024; ++fd) by_hand(fd);
+  for (int fd = pipe[1] + 1; fd < 1024; ++fd) by_hand(fd);
   for (int fd = 60; fd < 1024; ++fd) {
 #ifdef __x86_64__
     long result;

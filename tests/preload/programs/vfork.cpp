@@ -44,7 +44,7 @@ void closes_and_executes(Closing closing) {
     expect_success(start_true(watched, closing));
     watched.expect({9});
   }
-  CHECK(open_numbers().size() == open_before);
+  CHECK(open_numbers().size() <= open_before);
   watched.calm(9);
   watched.exercise();
 }
@@ -143,7 +143,7 @@ SCENARIO(clone_that_borrows_memory) {
     expect_success(::clone(close_all_and_leave, stack + kStack, CLONE_VM | CLONE_VFORK | SIGCHLD, nullptr));
     watched.expect({9});
   }
-  CHECK(open_numbers().size() == open_before);
+  CHECK(open_numbers().size() <= open_before);
   watched.calm(9);
   watched.exercise();
 }

@@ -108,7 +108,7 @@ TEST_F(EpollEngineTest, SaysSoIfItsSetWasClosedBehindItsBack) {
   ::close(engine.descriptor());
   Event event;
   EXPECT_EQ(-EBADF, engine.wait(&event, 1, Deadline::after(kSecond), nullptr));
-  engine.forget();
+  engine.close();
   EXPECT_EQ(-1, engine.descriptor());
 }
 

@@ -67,7 +67,9 @@ class SelectMirrorTest : public ::testing::Test {
     const Bits before = bits;
     Bits truth = bits;
     if (!mirror.sync(bits.sets(), nfds, reason)) return ::testing::AssertionSuccess();
-    Answer answer = mirror.wait(bits.sets(), nfds, Deadline::now(), nullptr);
+    wait::SignalGate gate;
+    Answer answer = mirror.wait(bits.sets(), nfds, Deadline::now(), nullptr, gate);
+    gate.open();
     reason = answer.reason;
     if (answer.kind == Answer::Kind::finish) {
       if (bits == before) return ::testing::AssertionSuccess();

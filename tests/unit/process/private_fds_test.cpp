@@ -159,5 +159,14 @@ TEST(PrivateFdsTest, AreForgottenInAForkedChild) {
   });
 }
 
+// The child has a table of its own, as small as what is open in it.
+TEST(PrivateFdsTest, AreNotRefusedToAForkedChildForNumbersThatItsParentUsedOnce) {
+  in_child([] {
+    program_uses(19'000);
+    forget_private();
+    REQUIRE_IN_CHILD(adopt_private(fresh()) >= 0);
+  });
+}
+
 }  // namespace
 }  // namespace kev::process

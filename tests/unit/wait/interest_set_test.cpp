@@ -114,13 +114,15 @@ TEST(InterestSetTest, DoesAsAMapDoes) {
   }
 }
 
-TEST(InterestSetTest, FindsTheFirstOfWhichSomethingHolds) {
-  Table table(12);
-  for (int fd = 0; fd < 8; ++fd) table.set.insert(fd)->events = static_cast<std::uint32_t>(fd);
-  Interest* found = table.set.find_if([](const Interest& interest) { return interest.events == 5; });
-  ASSERT_NE(nullptr, found);
-  EXPECT_EQ(5, found->fd);
-  EXPECT_EQ(nullptr, table.set.find_if([](const Interest& interest) { return interest.events == 9; }));
+TEST(InterestSetTest, ErasesThoseForWhichAQuestionHolds) {
+  Table table(64);
+  for (int fd = 0; fd < 40; ++fd) table.set.insert(fd)->events = static_cast<std::uint32_t>(fd % 3);
+  std::vector<int> last;
+  table.set.erase_if([](const Interest& interest) { return interest.events == 1; },
+                     [&](const Interest& interest) { last.push_back(interest.fd); });
+  EXPECT_EQ(13u, last.size());
+  EXPECT_EQ(27u, table.set.size());
+  for (int fd = 0; fd < 40; ++fd) EXPECT_EQ(fd % 3 != 1, table.set.find(fd) != nullptr) << fd;
 }
 
 }  // namespace
