@@ -153,7 +153,8 @@ bool must_drop_object(const Executable& executable, char* const* envp) {
   const char* value = find_variable(envp);
   bool visible = true;
   if (value == nullptr || !names_object(value, visible)) return false;
-  return !visible || !takes_object(executable);
+  bool unknown = executable.path == nullptr && executable.directory == kUnknownExecutable;
+  return unknown || !visible || !takes_object(executable);
 }
 
 size_t preload_value_size(char* const* envp) {

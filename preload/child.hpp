@@ -10,6 +10,7 @@
 namespace kev::preload {
 
 // How an executable is named: by path (relative to `directory`), or by descriptor with `path` null.
+inline constexpr int kUnknownExecutable = -1;  // as `directory` without a path: nothing can be told
 struct Executable {
   int directory;
   const char* path;
@@ -19,7 +20,7 @@ struct Executable {
 // slash, else the path in `buffer`.
 const char* search_path(const char* name, char* buffer, size_t size);
 
-// Tells whether the object must be dropped from `envp` for this executable. False where nothing can be told.
+// Tells whether the object must be dropped from `envp` for this executable. True for one that is unknown.
 bool must_drop_object(const Executable& executable, char* const* envp);
 
 // The size of the text that without_object() writes.

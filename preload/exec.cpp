@@ -46,6 +46,12 @@ void collect(const char* first, va_list list, char** out) {
   while (*out++ != nullptr);
 }
 
+// A relative path means another file where the child has changed its folder first: then nothing can be told, and a
+// child without the object is the safe one.
+bool is_elsewhere(const char* path, const posix_spawn_file_actions_t* actions) {
+  return actions != nullptr && path[0] != '/';
+}
+
 // Makes `arguments` the array of the variable arguments behind `first`.
 #define KEV_COLLECT(arguments, first)                                                              \
   va_list list;                                                                                    \
@@ -116,7 +122,8 @@ extern "C" int kev_execveat(int directory, const char* path, char* const* argume
 extern "C" int kev_posix_spawn(pid_t* pid, const char* path, const posix_spawn_file_actions_t* actions,
                                const posix_spawnattr_t* attributes, char* const* arguments, char* const* envp) {
   const Next& libc = real();
-  return with_environment({AT_FDCWD, path}, envp, [&](char* const* environment) {
+  const char* known = is_elsewhere(path, actions) ? nullptr : path;
+  return with_environment({known == nullptr ? kUnknownExecutable : AT_FDCWD, known}, envp, [&](char* const* environment) {
     return libc.posix_spawn(pid, path, actions, attributes, arguments, environment);
   });
 }

@@ -2,7 +2,7 @@
 //
 // vfork is a stub of its own (arch/<cpu>/vfork.S). Children made in other ways are noticed at their first call
 // (process/generation.hpp); this is the fast path, after which no inherited descriptor of ours is open for long.
-#include <sys/wait.h>
+#include <sched.h>
 
 #include "preload/shim.hpp"
 
@@ -15,6 +15,16 @@ template <typename Fork>
 pid_t forked(Fork own) {
   pid_t pid = own();
   if (pid == 0) check_process();
+  return pid;
+}
+
+// What vfork does, by clone(): the child has this thread's words while the parent is stopped.
+int cloned(decltype(Next::clone) own, int (*function)(void*), void* stack, int flags, void* argument, pid_t* parent_id,
+           void* tls, pid_t* child_id) {
+  bool borrows = (flags & (CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK);
+  if (borrows) ++kev_vfork_depth;
+  int pid = own(function, stack, flags, argument, parent_id, tls, child_id);
+  if (borrows) --kev_vfork_depth;
   return pid;
 }
 
@@ -38,4 +48,13 @@ extern "C" int kev_daemon(int stay, int keep_output) {
   int result = real().daemon(stay, keep_output);
   if (result == 0) check_process();
   return result;
+}
+
+extern "C" int kev_clone(int (*function)(void*), void* stack, int flags, void* argument, pid_t* parent_id, void* tls,
+                         pid_t* child_id) {
+  return cloned(real().clone, function, stack, flags, argument, parent_id, tls, child_id);
+}
+extern "C" int kev___clone(int (*function)(void*), void* stack, int flags, void* argument, pid_t* parent_id, void* tls,
+                           pid_t* child_id) {
+  return cloned(real().__clone, function, stack, flags, argument, parent_id, tls, child_id);
 }

@@ -32,6 +32,7 @@ using KeyCreate = int (*)(pthread_key_t*, void (*)(void*));
 using SetSpecific = int (*)(pthread_key_t, const void*);
 
 constinit config::Options options;
+constinit bool filter_installed = false;  // by the program itself
 constinit SetSpecific set_specific = nullptr;
 constinit pthread_key_t exit_key = 0;
 using ExitFunction = void (*)(void*);
@@ -84,20 +85,27 @@ const char* find_variable(char* const* envp, const char* name) {
   return nullptr;
 }
 
-// Whether every system call that the shim makes on its own was seen to survive the inherited filters, if there are
-// any. Without /proc nobody can tell.
-bool filters_permit(char* const* envp) {
+// What an inherited filter leaves to us. Without /proc nobody can tell.
+struct Permitted {
+  bool core = true;
+  bool statistics = true;
+};
+
+Permitted permitted(char* const* envp) {
   constexpr unsigned long kUnknown = ~0ul;
-  if (process::status_number("Seccomp:", kUnknown) == 0) return true;
+  constexpr const char* kStatistics[] = {"openat", "fstat", "fallocate", "ftruncate", "pwrite64", "mmap",  "close",
+                                         "getpid", "geteuid", "clock_gettime", "ppoll", "write", "unlinkat"};
+  Permitted result;
+  if (process::status_number("Seccomp:", kUnknown) == 0) return result;
   const char* value = find_variable(envp, config::kProbedVariable);
   unsigned filters = static_cast<unsigned>(process::status_number("Seccomp_filters:", kUnknown));
-  for (const char* call : config::kProbes)
-    if (!config::probed(value, filters, call)) return false;
-  return true;
+  for (const char* call : config::kProbes) result.core = result.core && config::probed(value, filters, call);
+  for (const char* call : kStatistics) result.statistics = result.statistics && config::probed(value, filters, call);
+  return result;
 }
 
 void open_statistics(const char* command, char* const* envp) {
-  int error = stats::start(options.stats, find_variable(envp, "XDG_RUNTIME_DIR"), command, /*may_calibrate=*/true);
+  int error = stats::start(options.stats, find_variable(envp, "XDG_RUNTIME_DIR"), command, /*may_calibrate=*/!shim.filtered);
   if (error < 0)
     say({"kev: cannot count: KEV_STATS=", options.stats,
          error == -EEXIST ? " is not a file of counters\n" : " cannot be used\n"});
@@ -146,17 +154,18 @@ const char* activate(stats::State& state) {
   cancel::next.pselect = next.pselect;
   find(cancel::next.testcancel, "pthread_testcancel");
   options = config::from_environment(envp, complain);
-  if (!filters_permit(envp)) {
-    go_native();
-    return;
-  }
-  shim.filtered = false;
-  if (options.stats != nullptr) open_statistics(argv[0] == nullptr ? "" : argv[0], envp);
+  Permitted permit = permitted(envp);
+  shim.filtered = !permit.core;
+  if (options.stats != nullptr && permit.statistics) open_statistics(argv[0] == nullptr ? "" : argv[0], envp);
   go_native();
   stats::State state;
-  const char* note = activate(state);
+  const char* note = "";
+  if (shim.filtered)
+    state = stats::State::seccomp;
+  else
+    note = activate(state);
   if (stats::counting()) stats::set_state(state, note);
-  if (options.verbose) say({"kev: ", state == stats::State::active ? "active" : "passes through: ", note, "\n"});
+  if (options.verbose && permit.statistics) say({"kev: ", state == stats::State::active ? "active" : "passes through: ", note, "\n"});
 }
 
 [[gnu::destructor]] void end() { before_exit(); }
@@ -174,7 +183,7 @@ void check_process() {
 void before_exit() {
   if (!stats::counting()) return;
   check_process();
-  stats::finish(options.stats_format, /*may_write=*/!shim.filtered);
+  stats::finish(options.stats_format, /*may_write=*/!filter_installed);
 }
 
 void before_filter() {
@@ -183,6 +192,7 @@ void before_filter() {
     return;
   }
   shim.filtered = true;
+  filter_installed = true;
   go_native();
   mirror::stop();
 }

@@ -17,7 +17,7 @@ inline constexpr const char* kProbes[] = {
     "prctl", "epoll_create1", "epoll_ctl", "epoll_pwait", "ppoll",    "fcntl",   "fstat",   "readlinkat",
     "mmap",  "munmap",        "madvise",   "eventfd2",    "openat",   "close",   "getpid",  "clock_gettime",
     "write", "pread64",       "pwrite64",  "ftruncate",   "fallocate", "geteuid", "prlimit64",
-    "read",  "unlinkat",      "rt_sigprocmask", "rt_sigtimedwait",
+    "read",  "unlinkat",      "rt_sigprocmask", "rt_sigtimedwait", "sigaltstack", "nanosleep",
 };
 
 // Tells whether `value` (KEV_PROBED's, may be null) vouches for `name` under `filters` filters.

@@ -33,10 +33,10 @@ inline int pselect(int count, fd_set* in, fd_set* out, fd_set* except, timespec*
                                         reinterpret_cast<long>(&with_size)));
 }
 
-// What is ready now, without sleeping.
-inline int poll_now(pollfd* fds, nfds_t count) {
+// What is ready now, without sleeping. `mask` (may be null) is looked at as ppoll() does.
+inline int poll_now(pollfd* fds, nfds_t count, const sigset_t* mask = nullptr) {
   timespec zero = {0, 0};
-  return ppoll(fds, count, &zero, nullptr);
+  return ppoll(fds, count, &zero, mask);
 }
 
 }  // namespace kev::os

@@ -30,6 +30,8 @@ int wanted_number() {
   long limit = static_cast<long>(os::descriptor_limit() < kTableDescriptors ? os::descriptor_limit() : kTableDescriptors);
   long window = kWindow + 2L * private_count.load(std::memory_order_relaxed);
   long used = highest_used.load(std::memory_order_relaxed);
+  // The table is smaller than what was seen: this is a forked child, and nothing is open up there.
+  if (used >= size) used = 0;
   long top = size;
   if (used + 2 * kMargin > top - window) top *= 2;
   if (top > limit) top = limit;

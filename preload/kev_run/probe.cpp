@@ -72,6 +72,8 @@ long make_call(const char* name) {
   if (is("unlinkat")) return syscall(SYS_unlinkat, -1, word(""), 0);
   if (is("rt_sigprocmask")) return syscall(SYS_rt_sigprocmask, SIG_BLOCK, 0, word(memory), 8);
   if (is("rt_sigtimedwait")) return syscall(SYS_rt_sigtimedwait, word(memory), 0, word(&zero), 8);
+  if (is("sigaltstack")) return syscall(SYS_sigaltstack, 0, 0);
+  if (is("nanosleep")) return syscall(SYS_nanosleep, word(&zero), 0);
   return -ENOSYS;
 }
 

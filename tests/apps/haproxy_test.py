@@ -10,7 +10,7 @@ import time
 
 from harness import (AppTest, EchoServer, HttpBackend, connect, crowd, echo_round, exchange, find_program, free_port,
                      http_get, in_parallel, payload, read_all, read_exact, read_http, read_slowly, run_tests,
-                     send_slowly, sha256)
+                     send_slowly, sha256, wait_for_port)
 
 CONFIGURATION = '''
 global
@@ -64,6 +64,7 @@ class HaproxyTest(AppTest):
                     *(['-W', '-S', self.stage.path('master')] if master else ['-db'])]
 
         self.haproxy, _ = self.start_server(command, core=core)
+        wait_for_port(self.http, 15, self.haproxy.alive)
         return self.haproxy
 
     def version(self):
@@ -159,21 +160,26 @@ class Transfers(HaproxyTest):
 class Reload(HaproxyTest):
     def test_master_reloads_its_worker_and_loses_no_request(self):
         self.server(master=True)
+        # The master executes itself anew once its worker runs, and hears signals after that.
+        self.haproxy.wait_until(lambda: os.path.exists(self.stage.path('master')) and
+                                'worker' in self.admin('show proc', 'master'), 'the master answers')
         kept = connect(self.tcp)
         self.addCleanup(kept.close)
         echo_round(self, [kept], 'before')
         old = self.haproxy.children()
-        seen, stop = [], time.monotonic() + 1.5
-        # The first client reloads once, the others see old and new answers and no failure.
+        seen, stop = [], time.monotonic() + 15
 
         def client(index):
+            # The first client reloads once; the others go on until they have seen twenty new answers.
             if index == 0:
-                time.sleep(0.3)
+                self.eventually(lambda: len(seen) > 10, 'answers of the old configuration')
                 self.configure('two')
                 self.haproxy.send(signal.SIGUSR2)
                 return
-            while time.monotonic() < stop:
+            new = 0
+            while new < 20 and time.monotonic() < stop:
                 seen.append(self.version())
+                new += seen[-1] == 'two'
 
         in_parallel(4, client)
         self.assertEqual(set(seen), {'one', 'two'})
@@ -197,6 +203,7 @@ class Reload(HaproxyTest):
                 return [find_program('haproxy'), '-W', '-f', self.configure('one')]
 
             program, _ = self.start_server(command, mode=mode)
+            wait_for_port(self.http, 15, program.alive)
             self.assertEqual(self.version(), 'one')
             program.wait_until(program.children, 'the worker runs')
             os.kill(program.children()[-1], signal.SIGKILL)

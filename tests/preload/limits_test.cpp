@@ -5,7 +5,6 @@ using namespace preload_test;
 
 TEST(LimitsTest, EveryCallMakesAsManyDescriptorsAsAlone) { expect_same("limits", "each_call", 200); }
 TEST(LimitsTest, CallsInsideTheCLibraryMakeAsManyDescriptorsAsAlone) { expect_same("limits", "each_unseen_call", 50); }
-TEST(LimitsTest, AMessageDeliversAsManyDescriptorsAsAlone) { expect_same("limits", "received", 10); }
 TEST(LimitsTest, TheLimitMayBeMetAgainAndAgain) { expect_same("limits", "again_and_again", 10); }
 TEST(LimitsTest, TheLimitMayBeLoweredBelowThePrivateNumbers) { expect_same("limits", "lowered", 20); }
 TEST(LimitsTest, AnArrayLargerThanALoweredLimitIsRefused) { expect_same("limits", "lowered_below_the_array", 20); }

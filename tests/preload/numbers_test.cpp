@@ -8,7 +8,6 @@ TEST(NumbersTest, TheFirstNumbersBesideAMirrorAreThoseOfTheProgramAlone) { expec
 TEST(NumbersTest, CallsInsideTheCLibraryReturnTheNumbersThatTheyWouldReturnAlone) {
   expect_same("numbers", "unseen_sequence", 100);
 }
-TEST(NumbersTest, ReceivedDescriptorsHaveTheNumbersThatTheyWouldHaveAlone) { expect_same("numbers", "received", 50); }
 TEST(NumbersTest, AnyNumberCanBeTaken) { expect_same("numbers", "takes_any_number", 1000); }
 TEST(NumbersTest, ThePrivateOnesAreClosedForTheProgramAndGoneAfterExec) { expect_same("numbers", "hidden", 40); }
 TEST(NumbersTest, ADuplicateTakesAMirroredNumbersPlaceAtOnce) { expect_same("numbers", "replaced_in_the_array", 100); }

@@ -59,19 +59,6 @@ void exhaust_each(const Maker (&makers)[count]) {
 SCENARIO(each_call) { exhaust_each(kMakers); }
 SCENARIO(each_unseen_call) { exhaust_each(kUnseenMakers); }
 
-SCENARIO(received) {
-  limit_to(260);
-  Peers peers;
-  Watched watched;
-  watched.exercise();
-  int fds[240];
-  for (int& fd : fds) fd = 0;
-  peers.send(fds, 240);
-  watched.exercise();
-  say("%u received\n", peers.receive(fds, 240));
-  watched.exercise();
-}
-
 // While another thread's wait is asleep in the core.
 SCENARIO(again_and_again) {
   limit_to(300);

@@ -74,22 +74,6 @@ SCENARIO(first_numbers) {
 
 SCENARIO(unseen_sequence) { print_numbers(kUnseenMakers, 600); }
 
-SCENARIO(received) {
-  Peers peers;
-  Watched watched;
-  watched.exercise();
-  int fds[200];
-  for (int& fd : fds) fd = watched.fds[0].fd;
-  for (int round = 0; round < 4; ++round) {
-    peers.send(fds, 200);
-    int received[200];
-    const unsigned count = peers.receive(received, 200);
-    for (unsigned i = 0; i < count; ++i) say("%d ", received[i]);
-    say("\n");
-    watched.exercise();
-  }
-}
-
 // Every number can be taken, also those that stand for something of the object's.
 SCENARIO(takes_any_number) {
   Watched watched;
