@@ -46,6 +46,7 @@ struct Slot {
   Key key;
   unsigned seen = 0;     // calls so far, up to promotion
   unsigned skip = 0;     // calls still left to the kernel after it did not work out
+  unsigned proven = 0;   // the largest extent at this address that the kernel was given, and took
   unsigned penalty = 0;  // what `skip` was set to last
   unsigned useful = 0;   // answers since
   uint64_t used = 0;     // tick of the last call
@@ -66,6 +67,19 @@ struct Slot {
       return true;
     }
     return false;
+  }
+
+  // Whether so much at the address was memory for the kernel. If not, this call asks it.
+  bool is_proven(unsigned extent) {
+    if (extent <= proven) return true;
+    proven = extent;
+    return false;
+  }
+
+  // The program's own call failed: what is there may not be memory.
+  void begin_anew() {
+    seen = 0;
+    proven = 0;
   }
 
   // A mirror did not work out.

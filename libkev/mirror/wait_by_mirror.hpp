@@ -45,7 +45,7 @@ void call_failed(const Call& call) {
   if (record == nullptr) return;
   Slot* slots = call.slots(*record);
   for (unsigned i = 0; i < call.kSlots; ++i)
-    if (slots[i].key == call.key()) slots[i].seen = 0;
+    if (slots[i].key == call.key()) slots[i].begin_anew();
   leave(record);
 }
 
@@ -110,11 +110,12 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
 
   bool evicted;
   Slot* slot = find_slot(slots, call.kSlots, call.key(), tick, evicted);
-  reason = stats::Fallback::first;
+  reason = stats::Fallback::first;  // also when there is no slot, or more of the array than before
   if (slot == nullptr) return false;
   Mirror& mirror = mirrors[slot - slots];
   if (evicted) mirror.close();
-  if (slot->stays_in_kernel(reason)) return false;
+  bool proven = slot->is_proven(call.extent());
+  if (slot->stays_in_kernel(reason) || !proven) return false;
   // Only now is the array looked at: the kernel has taken it before.
   if (!call.worthwhile()) {
     reason = stats::Fallback::small;

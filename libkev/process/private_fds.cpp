@@ -16,8 +16,8 @@ constinit const engine::DescriptorPolicy private_descriptors = {adopt_private, d
 
 namespace {
 
-constexpr int kWindow = 32;
-constexpr int kMargin = 16;  // the guard stands this far below the lowest of ours
+constexpr int kWindow = 16;
+constexpr int kMargin = 8;  // the guard stands this far below the lowest of ours
 
 constinit std::atomic<int> highest_used{0};
 constinit std::atomic<int> known_table_size{0};

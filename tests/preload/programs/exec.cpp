@@ -106,7 +106,9 @@ SCENARIO(variable_twice) {
   prepare(arguments);
   const char* preload = ::getenv("LD_PRELOAD");
   std::string first = std::string("LD_PRELOAD=") + (preload == nullptr ? "" : preload);
-  std::string second = "LD_PRELOAD=" + std::string(6000, ' ');
+  std::string second = "LD_PRELOAD=";
+  const std::string quiet = std::string(path, static_cast<size_t>(name - path)) + "kev-test-quiet-1.so:";
+  while (second.size() < 30'000) second += quiet;
   char* variables[] = {first.data(), second.data(), nullptr};
   const pid_t child = ::fork();
   if (child == 0) {
