@@ -158,8 +158,10 @@ bool must_drop_object(const Executable& executable, char* const* envp) {
 }
 
 size_t preload_value_size(char* const* envp) {
-  const char* value = find_variable(envp);
-  return value == nullptr ? 0 : kVariableLength + strlen(value) + 1;
+  size_t size = 0;
+  for (; envp != nullptr && *envp != nullptr; ++envp)  // nothing keeps a variable from standing there twice
+    if (strncmp(*envp, kVariable, kVariableLength) == 0) size += strlen(*envp) + 1;
+  return size;
 }
 
 size_t count_entries(char* const* envp) {
@@ -184,8 +186,9 @@ void without_object(char* const* envp, char** out, char* text) {
       memcpy(write, entry, length);
       write += length;
     }
-    *write = '\0';
-    if (write != text + kVariableLength) *out++ = text;
+    *write++ = '\0';
+    if (write != text + kVariableLength + 1) *out++ = text;
+    text = write;
   }
   *out = nullptr;
 }

@@ -14,7 +14,10 @@ namespace {
 template <typename Fork>
 pid_t forked(Fork own) {
   pid_t pid = own();
-  if (pid == 0) check_process();
+  if (pid == 0) {
+    kev_vfork_depth = 0;  // should it come from a child of vfork: this one has memory of its own
+    check_process();
+  }
   return pid;
 }
 

@@ -18,7 +18,7 @@ struct PollCall {
   Slot* slots(ThreadRecord& record) const { return record.poll_slot; }
   ArrayMirror* mirrors(ThreadRecord& record) const { return record.poll_mirror; }
   Key key() const { return {{fds}}; }
-  unsigned extent() const { return count; }
+  size_t extent() const { return count * sizeof(pollfd); }
   unsigned size() const { return count; }
   bool worthwhile() const { return true; }
   bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }

@@ -25,7 +25,7 @@ struct SelectCall {
   Slot* slots(ThreadRecord& record) const { return record.select_slot; }
   SelectMirror* mirrors(ThreadRecord& record) const { return record.select_mirror; }
   Key key() const { return {{in, out, except}}; }
-  unsigned extent() const { return static_cast<unsigned>(own_nfds); }
+  size_t extent() const { return Sets::words(own_nfds) * sizeof(Sets::Word); }
   unsigned size() const { return sets().count(nfds, ~0u); }
   bool worthwhile() const { return sets().count(nfds, tuning.minimum) >= tuning.minimum && nothing_beyond(); }
   // The kernel clips the sets to the size of its descriptor table, and so do we; should it have grown unseen, bits that

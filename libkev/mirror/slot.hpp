@@ -4,6 +4,7 @@
 // while when a mirror did not work out, longer each time until the mirror has proved useful.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "mirror/cost.hpp"
@@ -46,7 +47,7 @@ struct Slot {
   Key key;
   unsigned seen = 0;     // calls so far, up to promotion
   unsigned skip = 0;     // calls still left to the kernel after it did not work out
-  unsigned proven = 0;   // the largest extent at this address that the kernel was given, and took
+  size_t proven = 0;     // the most bytes at these addresses that the kernel was given, and took
   unsigned penalty = 0;  // what `skip` was set to last
   unsigned useful = 0;   // answers since
   uint64_t used = 0;     // tick of the last call
@@ -69,11 +70,16 @@ struct Slot {
     return false;
   }
 
-  // Whether so much at the address was memory for the kernel. If not, this call asks it.
-  bool is_proven(unsigned extent) {
-    if (extent <= proven) return true;
-    proven = extent;
-    return false;
+  // Whether `bytes` at the addresses were memory for the kernel, page by page. If not, this call asks it.
+  bool is_proven(size_t bytes) {
+    constexpr uintptr_t kPage = 4096;
+    bool same_pages = true;
+    for (const void* address : key.address) {
+      uintptr_t at = reinterpret_cast<uintptr_t>(address);
+      if (at != 0 && (at + bytes - 1) / kPage > (at + proven - 1) / kPage) same_pages = false;
+    }
+    if (bytes > proven) proven = bytes;
+    return same_pages;
   }
 
   // The program's own call failed: what is there may not be memory.
@@ -111,7 +117,7 @@ struct Slot {
 // The slot of `key` among `count`, taken over from the one unused for longest if there is none; `evicted` then says
 // that its mirror is to be closed. Null: all are in use. Ticks count the thread's calls.
 inline Slot* find_slot(Slot* slots, unsigned count, const Key& key, uint64_t tick, bool& evicted) {
-  constexpr uint64_t kUnusedFor = 256;
+  constexpr uint64_t kUnusedFor = 64;  // an array that was of use is not given up sooner
   evicted = false;
   Slot* oldest = nullptr;
   for (Slot* slot = slots; slot != slots + count; ++slot) {
@@ -121,8 +127,7 @@ inline Slot* find_slot(Slot* slots, unsigned count, const Key& key, uint64_t tic
     }
     if (oldest == nullptr || slot->used < oldest->used) oldest = slot;
   }
-  bool proven = oldest->seen >= tuning.promote_after;
-  if (proven && tick - oldest->used < kUnusedFor) return nullptr;
+  if (oldest->useful > 0 && tick - oldest->used < kUnusedFor) return nullptr;
   *oldest = {};
   oldest->key = key;
   oldest->used = tick;

@@ -95,7 +95,7 @@ class Selectors(PythonTest):
                 server, port = self.launch('selector_echo.py', kind)
                 with crowd(port, 300) as sockets:
                     echo_round(self, sockets, 'before')
-                    for _ in range(10):
+                    for _ in range(600):  # the core takes an array over when that has paid
                         echo_round(self, sockets[:1], 'one')
                     before = cpu_ticks(server.pid)
                     time.sleep(1)

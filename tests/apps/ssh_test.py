@@ -129,7 +129,8 @@ class SshTest(AppTest):
             [find_program('ssh'), '-F', 'none', '-S', control, '127.0.0.1', f'head -c 100000 /dev/zero; echo {index}']))
         for index, done in enumerate(answers):
             self.assertEqual(done.out, bytes(100000) + b'%d\n' % index)
-        self.run_program([find_program('ssh'), '-F', 'none', '-S', control, '-O', 'exit', '127.0.0.1'])
+        self.run_program([find_program('ssh'), '-F', 'none', '-S', control, '-O', 'exit', '127.0.0.1'],
+                         waits=False)
         master.wait()
 
     def test_7_terminals(self):

@@ -117,11 +117,32 @@ TEST_F(SlotTest, GoesForANewArrayIfItIsTheOneUnusedForLongest) {
 TEST_F(SlotTest, DoesNotGoForANewArrayWhileItIsInUse) {
   Slot slots[2];
   bool evicted;
-  for (int i = 0; i < 2; ++i) find_slot(slots, 2, key(i), 1, evicted)->seen = tuning.promote_after;
-  EXPECT_EQ(nullptr, find_slot(slots, 2, key(9), 200, evicted));
+  for (int i = 0; i < 2; ++i) find_slot(slots, 2, key(i), 1, evicted)->useful = 1;
+  EXPECT_EQ(nullptr, find_slot(slots, 2, key(9), 60, evicted));
   EXPECT_FALSE(evicted);
-  EXPECT_NE(nullptr, find_slot(slots, 2, key(9), 1 + 256, evicted));
+  EXPECT_NE(nullptr, find_slot(slots, 2, key(9), 1 + 64, evicted));
   EXPECT_TRUE(evicted);
+}
+
+// Arrays that move as they grow are seen often enough, and are of no use.
+TEST_F(SlotTest, GoesForANewArrayOnceTheOthersWereOfNoUse) {
+  Slot slots[2];
+  bool evicted;
+  for (int i = 0; i < 2; ++i) find_slot(slots, 2, key(i), 1, evicted)->seen = tuning.promote_after;
+  EXPECT_NE(nullptr, find_slot(slots, 2, key(9), 2, evicted));
+  EXPECT_TRUE(evicted);
+}
+
+TEST_F(SlotTest, AsksTheKernelAboutPagesThatItHasNotSeen) {
+  Slot slot;
+  slot.key.address[0] = reinterpret_cast<const void*>(std::uintptr_t{4096 * 16});
+  EXPECT_FALSE(slot.is_proven(8));
+  EXPECT_TRUE(slot.is_proven(8));
+  EXPECT_TRUE(slot.is_proven(4096));
+  EXPECT_FALSE(slot.is_proven(4097));
+  EXPECT_TRUE(slot.is_proven(8192));
+  slot.begin_anew();
+  EXPECT_FALSE(slot.is_proven(8));
 }
 
 }  // namespace
