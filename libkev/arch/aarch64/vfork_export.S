@@ -14,16 +14,4 @@ __vfork:
 	.size	vfork, .-vfork
 	.size	__vfork, .-__vfork
 
-	.section .note.GNU-stack,"",%progbits
-
-	/* BTI and PAC. */
-	.section .note.gnu.property,"a"
-	.align	3
-	.long	4
-	.long	16
-	.long	5
-	.asciz	"GNU"
-	.long	0xc0000000
-	.long	4
-	.long	3
-	.long	0
+#include "arch_notes.inc"

@@ -14,16 +14,4 @@ __vfork:
 	.size	vfork, .-vfork
 	.size	__vfork, .-__vfork
 
-	.section .note.GNU-stack,"",@progbits
-
-	/* IBT and SHSTK. */
-	.section .note.gnu.property,"a"
-	.align	8
-	.long	4
-	.long	16
-	.long	5
-	.asciz	"GNU"
-	.long	0xc0000002
-	.long	4
-	.long	3
-	.long	0
+#include "arch_notes.inc"
