@@ -134,7 +134,6 @@ TEST_F(SlotTest, GoesForANewArrayOnceTheOthersWereOfNoUse) {
 }
 
 TEST_F(SlotTest, AsksTheKernelAboutPagesThatItHasNotSeen) {
-  Slot slot;
   slot.key.address[0] = reinterpret_cast<const void*>(std::uintptr_t{4096 * 16});
   EXPECT_FALSE(slot.is_proven(8));
   EXPECT_TRUE(slot.is_proven(8));
