@@ -52,6 +52,9 @@ class ArrayMirror {
   // not see one of them.
   void check_found_by_kernel(const pollfd* fds, unsigned count);
 
+  // The next answer is verified, however fresh the last verification is.
+  void verify_next() { verified_ns_ = INT64_MIN / 2; }
+
   void start_over_next_time() { stale_ = true; }
 
   // Makes a wait() by another thread return early, to be finished for Fallback::revoked if it has nothing.

@@ -44,6 +44,7 @@ class SelectMirror {
   Answer wait(const Sets& sets, int nfds, const wait::Deadline& deadline, const sigset_t* mask,
               wait::SignalGate& gate);
   void check_found_by_kernel(const Sets& sets);
+  void verify_next() { array_.verify_next(); }
   void start_over_next_time() { array_.start_over_next_time(); }
   void wake() { array_.wake(); }
   unsigned registrations() const { return array_.registrations(); }

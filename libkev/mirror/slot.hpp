@@ -50,6 +50,7 @@ struct Slot {
   size_t proven = 0;     // the most bytes at these addresses that the kernel was given, and took
   unsigned penalty = 0;  // what `skip` was set to last
   unsigned useful = 0;   // answers since
+  bool lapsed = false;   // the last call was the kernel's: what it said is more than the mirror may know
   uint64_t used = 0;     // tick of the last call
   int64_t balance_ns = 0;
   stats::Fallback skip_reason = {};

@@ -114,6 +114,9 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   if (slot == nullptr) return false;
   Mirror& mirror = mirrors[slot - slots];
   if (evicted) mirror.close();
+  // An event that the kernel has reported must not be missed by a mirror that comes after.
+  bool lapsed = slot->lapsed;
+  slot->lapsed = true;
   bool proven = slot->is_proven(call.extent());
   if (slot->stays_in_kernel(reason) || !proven) return false;
   // Only now is the array looked at: the kernel has taken it before.
@@ -128,6 +131,8 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
     step_back(*slot, mirror, reason);
     return false;
   }
+  if (lapsed && !is_new) mirror.verify_next();
+  slot->lapsed = false;
   unsigned size = call.size();  // select's sets are written by the wait
   waited.slot = slot;
   waited.mirror = &mirror;

@@ -4,7 +4,6 @@ libcurl waits with poll() on arrays that change from call to call; with many tra
 Contents, exit statuses and messages must be those of a native run.
 """
 
-import os
 import re
 import time
 

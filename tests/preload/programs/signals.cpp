@@ -68,16 +68,6 @@ SCENARIO(jump_from_long_polls) {
   jump_out_of(watched, 10'000, [&] { watched.poll(1000); });
 }
 
-SCENARIO(jump_from_changing_polls) {
-  Watched watched;
-  unsigned turn = 0;
-  jump_out_of(watched, 5'000, [&] {
-    watched.fds[turn++ % kWatched].events ^= POLLOUT | POLLPRI | POLLRDHUP;
-    watched.poll(0);
-    watched.fds[(turn - 1) % kWatched].events = POLLIN;
-  });
-}
-
 SCENARIO(jump_from_select) {
   Watched watched;
   jump_out_of(watched, 10'000, [&] {
