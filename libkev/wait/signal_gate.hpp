@@ -27,20 +27,26 @@ class SignalGate {
     constexpr unsigned long kLeftAlone = signal_bit(32) | signal_bit(33) | signal_bit(SIGSEGV) | signal_bit(SIGBUS) |
                                          signal_bit(SIGILL) | signal_bit(SIGFPE) | signal_bit(SIGTRAP) |
                                          signal_bit(SIGSYS) | signal_bit(SIGABRT);
-    closed_ = os::block_signals(~kLeftAlone, program_) == 0;
+    program_.whole = {};
+    closed_ = os::block_signals(~kLeftAlone, program_.word) == 0;
   }
   void open() {
-    if (closed_) os::set_signal_mask(program_);
+    if (closed_) os::set_signal_mask(program_.word);
     closed_ = false;
   }
 
   // The mask to sleep with: what the program asked for, or its own.
   const sigset_t* mask(const sigset_t* asked) const {
-    return asked != nullptr || !closed_ ? asked : reinterpret_cast<const sigset_t*>(&program_);
+    return asked != nullptr || !closed_ ? asked : &program_.whole;
   }
 
  private:
-  unsigned long program_ = 0;
+  // The program's mask: the kernel's word, in the C library's larger set, of which another interposer may read all.
+  // Written by close() alone.
+  union Mask {
+    sigset_t whole;
+    unsigned long word;
+  } program_;
   bool closed_ = false;
 };
 
