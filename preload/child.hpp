@@ -9,8 +9,10 @@
 
 namespace kev::preload {
 
+// The `directory` of an executable without a path of which nothing can be told.
+inline constexpr int kUnknownExecutable = -1;
+
 // How an executable is named: by path (relative to `directory`), or by descriptor with `path` null.
-inline constexpr int kUnknownExecutable = -1;  // as `directory` without a path: nothing can be told
 struct Executable {
   int directory;
   const char* path;

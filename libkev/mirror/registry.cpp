@@ -117,11 +117,16 @@ bool is_left(const ThreadRecord* record, uintptr_t busy, uintptr_t sp) {
 bool try_revoke(ThreadRecord* record) {
   for (int tries = 0; tries < kRevokeTries; ++tries) {
     uintptr_t state = ThreadRecord::kIdle;
-    if (record->state.compare_exchange_strong(state, ThreadRecord::kRevoking, std::memory_order_acquire)) {
+    // A handler that leaves by siglongjmp must not leave the record revoking: its owner's end would wait for ever.
+    wait::SignalGate gate;
+    gate.close();
+    bool taken = record->state.compare_exchange_strong(state, ThreadRecord::kRevoking, std::memory_order_acquire);
+    if (taken) {
       record->close_all();
       record->state.store(ThreadRecord::kIdle, std::memory_order_release);
-      return true;
     }
+    gate.open();
+    if (taken) return true;
     if (state == ThreadRecord::kFree || record->is_abandoned.load(std::memory_order_acquire)) return true;
     if (state == ThreadRecord::kRevoking) {
       os::pause_ns(kRevokePauseNs);
