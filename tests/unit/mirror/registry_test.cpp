@@ -496,6 +496,36 @@ TEST(RegistryTest, LetsARevokerFinishBeforeAThreadsRecordsAreFreed) {
   });
 }
 
+// A handler that interrupts a revoker and leaves by a jump leaves no record behind that its owner would wait for.
+TEST(RegistryTest, LetsAThreadEndThoughARevokerWasJumpedOutOf) {
+  in_child([] {
+    use_thread_ends();
+    ::alarm(20);
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGVTALRM);
+    Handler handler(SIGVTALRM, jump);
+    ::pthread_sigmask(SIG_BLOCK, &held, nullptr);
+    std::atomic<bool> over{false};
+    std::thread thread([&] {
+      WatchedArray array(20);
+      while (!over) poll_now(array);
+    });
+    ::pthread_sigmask(SIG_UNBLOCK, &held, nullptr);
+    for (int round = 0; round < 100; ++round) {
+      const itimerval timer{{0, 0}, {0, 100 + round % 200}};
+      if (sigsetjmp(back, 1) == 0) {
+        ::setitimer(ITIMER_VIRTUAL, &timer, nullptr);
+        for (int i = 0; i < 40; ++i) revoke_all();
+      }
+    }
+    const itimerval none{};
+    ::setitimer(ITIMER_VIRTUAL, &none, nullptr);
+    over = true;
+    thread.join();
+  });
+}
+
 // Threads that use mirrors and end, while another revokes everything again and again.
 TEST(RegistryTest, RevokesWhileThreadsComeAndGo) {
   in_child([] {
