@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "preload/descriptors.hpp"
+#include "preload/point.hpp"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -18,6 +19,19 @@ namespace {
 // Before a range is closed our own descriptors go, and are made again when they are needed.
 void leave_numbers() {
   if (process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child()) mirror::revoke_all();
+}
+
+int close_number(int fd) {
+  if (!has_points(Family::close)) [[unlikely]] return behind<&Next::close>(fd);
+  return static_cast<int>(point(SYS_close, fd));
+}
+
+[[gnu::noinline]] int close_marked(int fd) {
+  if (is_hidden(fd)) [[unlikely]]
+    return fail(EBADF);
+  int result = close_number(fd);
+  process::fd_changed(fd);
+  return result;
 }
 
 int close_stream(int (*own)(FILE*), FILE* stream) {
@@ -42,16 +56,12 @@ FILE* reopen(FILE* (*own)(const char*, const char*, FILE*), const char* path, co
 using namespace kev::preload;
 namespace process = kev::process;
 
-extern "C" int kev_close(int fd) {
-  // Looked at once, before the call, so that the common case is a jump. A mirror that takes up the number just now is told
+extern "C" KEV_HOT int kev_close(int fd) {
+  // Looked at once, before the call, so that the common case is short. A mirror that takes up the number just now is told
   // when the number comes back (make.cpp), and otherwise by its verification, as after a raw close.
   if (!process::is_marked(fd)) [[likely]]
-    return real().close(fd);
-  if (is_hidden(fd)) [[unlikely]]
-    return fail(EBADF);
-  int result = real().close(fd);
-  process::fd_changed(fd);
-  return result;
+    return close_number(fd);
+  return close_marked(fd);
 }
 
 extern "C" int kev___close(int fd) { return kev_close(fd); }

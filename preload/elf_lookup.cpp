@@ -2,6 +2,7 @@
 #include "preload/elf_lookup.hpp"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace kev::preload {
 
@@ -49,7 +50,9 @@ ElfObject::ElfObject(const dl_phdr_info& info) : path_(info.dlpi_name), base_(in
 bool ElfObject::is_libc() const {
   const char* slash = strrchr(path_, '/');
   const char* name = slash == nullptr ? path_ : slash + 1;
-  return strcmp(name, "libc.so.6") == 0 || strcmp(name, "libpthread.so.0") == 0;
+  for (const char* part : {"libc.so.6", "libpthread.so.0", "librt.so.1"})
+    if (strcmp(name, part) == 0) return true;
+  return false;
 }
 
 bool ElfObject::contains(const void* address) const {

@@ -1,13 +1,8 @@
 // epoll_ctl and the epoll waits: the program's own system calls, counted.
 //
 // A program's epoll set stays with the kernel: fetching ahead would change what other waiters and other processes
-// see. Where libc lacks a call, the kernel is asked, and says ENOSYS itself.
-#include <arch_syscall.hpp>
-#include <cerrno>
-#include <sys/syscall.h>
-
-#include "os/poll.hpp"
-#include "preload/shim.hpp"
+// see.
+#include "preload/own.hpp"
 #include "preload/wait_count.hpp"
 
 namespace kev::preload {
@@ -16,24 +11,11 @@ namespace {
 
 template <typename Own>
 int counted(stats::Call call, bool may_sleep, Own own) {
-  const Next& libc = real();
   check_process();
   WaitStart start = count_start(may_sleep);
-  int result = own(libc);
+  int result = own();
   count_end(call, start, /*by_core=*/false, 0, result);
   return result;
-}
-
-// glibc before 2.35 has no epoll_pwait2.
-int pwait2(const Next& libc, int epfd, epoll_event* events, int max, const timespec* timeout, const sigset_t* mask) {
-  if (libc.epoll_pwait2 != nullptr) return libc.epoll_pwait2(epfd, events, max, timeout, mask);
-#ifdef SYS_epoll_pwait2
-  long result = arch::syscall(SYS_epoll_pwait2, epfd, reinterpret_cast<long>(events), max,
-                              reinterpret_cast<long>(timeout), reinterpret_cast<long>(mask), os::kSigsetBytes);
-  return result < 0 ? fail(static_cast<int>(-result)) : static_cast<int>(result);
-#else
-  return fail(ENOSYS);
-#endif
 }
 
 // The counted forms, apart from the exported functions: these are a look and a jump then, without a frame.
@@ -46,19 +28,19 @@ int pwait2(const Next& libc, int epfd, epoll_event* events, int max, const times
 
 [[gnu::noinline]] int wait_counted(int epfd, epoll_event* events, int max, int timeout_ms) {
   return counted(stats::Call::epoll_wait, timeout_ms != 0,
-                 [&](const Next& libc) { return libc.epoll_wait(epfd, events, max, timeout_ms); });
+                 [&] { return own_epoll_wait(epfd, events, max, timeout_ms); });
 }
 
 [[gnu::noinline]] int pwait_counted(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {
   return counted(stats::Call::epoll_pwait, timeout_ms != 0,
-                 [&](const Next& libc) { return libc.epoll_pwait(epfd, events, max, timeout_ms, mask); });
+                 [&] { return own_epoll_pwait(epfd, events, max, timeout_ms, mask); });
 }
 
 // Whether it sleeps is for the kernel to read.
 [[gnu::noinline]] int pwait2_counted(int epfd, epoll_event* events, int max, const timespec* timeout,
                                      const sigset_t* mask) {
   return counted(stats::Call::epoll_pwait2, /*may_sleep=*/true,
-                 [&](const Next& libc) { return pwait2(libc, epfd, events, max, timeout, mask); });
+                 [&] { return own_epoll_pwait2(epfd, events, max, timeout, mask); });
 }
 
 }  // namespace
@@ -67,27 +49,27 @@ int pwait2(const Next& libc, int epfd, epoll_event* events, int max, const times
 
 using namespace kev::preload;
 
-extern "C" int kev_epoll_ctl(int epfd, int op, int fd, epoll_event* event) {
+extern "C" KEV_HOT int kev_epoll_ctl(int epfd, int op, int fd, epoll_event* event) {
   if (shim.epoll_direct) [[likely]]
     return next.epoll_ctl(epfd, op, fd, event);
   return control_counted(epfd, op, fd, event);
 }
 
-extern "C" int kev_epoll_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
+extern "C" KEV_HOT int kev_epoll_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
   if (shim.epoll_direct) [[likely]]
-    return next.epoll_wait(epfd, events, max, timeout_ms);
+    return own_epoll_wait(epfd, events, max, timeout_ms);
   return wait_counted(epfd, events, max, timeout_ms);
 }
 
-extern "C" int kev_epoll_pwait(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {
+extern "C" KEV_HOT int kev_epoll_pwait(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {
   if (shim.epoll_direct) [[likely]]
-    return next.epoll_pwait(epfd, events, max, timeout_ms, mask);
+    return own_epoll_pwait(epfd, events, max, timeout_ms, mask);
   return pwait_counted(epfd, events, max, timeout_ms, mask);
 }
 
 extern "C" int kev_epoll_pwait2(int epfd, epoll_event* events, int max, const timespec* timeout,
                                 const sigset_t* mask) {
   if (shim.epoll_direct) [[likely]]
-    return pwait2(next, epfd, events, max, timeout, mask);
+    return own_epoll_pwait2(epfd, events, max, timeout, mask);
   return pwait2_counted(epfd, events, max, timeout, mask);
 }

@@ -4,6 +4,7 @@
 // (process/generation.hpp); this is the fast path, after which no inherited descriptor of ours is open for long.
 #include <sched.h>
 
+#include "cancel/canceller.hpp"
 #include "preload/shim.hpp"
 
 namespace kev::preload {
@@ -16,6 +17,7 @@ pid_t forked(Fork own) {
   pid_t pid = own();
   if (pid == 0) {
     kev_vfork_depth = 0;  // should it come from a child of vfork: this one has memory of its own
+    cancel::after_fork();
     check_process();
   }
   return pid;

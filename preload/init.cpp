@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "cancel/sleep.hpp"
+#include "cancel/libc.hpp"
 #include "config/options.hpp"
 #include "config/probed.hpp"
 #include "mirror/registry.hpp"
@@ -16,6 +16,7 @@
 #include "os/file.hpp"
 #include "preload/shim.hpp"
 #include "process/generation.hpp"
+#include "process/quiet.hpp"
 #include "process/status.hpp"
 #include "process/vfork.hpp"
 #include "stats/at_exit.hpp"
@@ -69,6 +70,23 @@ void at_exit_of_thread(void* argument) {
   exit_function.load(std::memory_order_relaxed)(argument);
 }
 
+// Cancellation is the C library's, and so are the threads.
+void connect_threads() {
+  cancel::libc.cancel = next.pthread_cancel;
+  cancel::libc.setcanceltype = next.pthread_setcanceltype;
+  find(cancel::libc.testcancel, "pthread_testcancel");
+  find(cancel::libc.getcpuclockid, "pthread_getcpuclockid");
+}
+
+// Which cancellation points are made here: all, where nobody stands behind us who wants to see them.
+void activate_points() {
+  for (unsigned family = 0; family < static_cast<unsigned>(Family::count_); ++family)
+    shim.points[family] = foreign_object(static_cast<Family>(family)) == nullptr;
+  const char* (*version)() = nullptr;
+  find(version, "gnu_get_libc_version");
+  shim.libc_has_random = version != nullptr && strverscmp(version(), "2.41") >= 0;
+}
+
 // A key of libc's tells when a thread ends. A program without libpthread (glibc before 2.34) has no threads.
 void prepare_thread_exit() {
   KeyCreate key_create;
@@ -105,7 +123,7 @@ Permitted permitted(char* const* envp) {
 }
 
 void open_statistics(const char* command, char* const* envp) {
-  int error = stats::start(options.stats, find_variable(envp, "XDG_RUNTIME_DIR"), command, /*may_calibrate=*/!shim.filtered);
+  int error = stats::start(options.stats, find_variable(envp, "XDG_RUNTIME_DIR"), command, /*may_calibrate=*/!process::is_quiet());
   if (error < 0)
     say({"kev: cannot count: KEV_STATS=", options.stats,
          error == -EEXIST ? " is not a file of counters\n" : " cannot be used\n"});
@@ -132,6 +150,7 @@ const char* activate(stats::State& state) {
           : other != nullptr                    ? stats::State::foreign
                                                 : stats::State::active;
   if (state == stats::State::off) return "engine=off";
+  activate_points();
   if (state == stats::State::foreign) return other;
   if (!mirror::start()) {
     state = stats::State::refused;
@@ -150,17 +169,15 @@ const char* activate(stats::State& state) {
 [[gnu::constructor]] void begin(int, char** argv, char** envp) {
   find_next();
   find(os::clock_function, "clock_gettime");
-  cancel::next.ppoll = next.ppoll;
-  cancel::next.pselect = next.pselect;
-  find(cancel::next.testcancel, "pthread_testcancel");
+  connect_threads();
   options = config::from_environment(envp, complain);
   Permitted permit = permitted(envp);
-  shim.filtered = !permit.core;
+  process::quiet.store(!permit.core, std::memory_order_relaxed);
   if (options.stats != nullptr && permit.statistics) open_statistics(argv[0] == nullptr ? "" : argv[0], envp);
   go_native();
   stats::State state;
   const char* note = "";
-  if (shim.filtered)
+  if (process::is_quiet())
     state = stats::State::seccomp;
   else
     note = activate(state);
@@ -172,12 +189,20 @@ const char* activate(stats::State& state) {
 
 }  // namespace
 
+const Next& real_threads() {
+  if (real().pthread_cancel == nullptr) {
+    find_late();
+    connect_threads();
+  }
+  return next;
+}
+
 void check_process() {
   if (!mirror::is_started() || !process::is_forked_child()) return;
   mirror::after_fork();
   // Under a filter the child goes on counting in its parent's slot.
   stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
-  if (slot != nullptr && !shim.filtered) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
+  if (slot != nullptr && !process::is_quiet()) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
 }
 
 void before_exit() {
@@ -191,7 +216,7 @@ void before_filter() {
     filtered_in_vfork_child = true;
     return;
   }
-  shim.filtered = true;
+  process::quiet.store(true, std::memory_order_relaxed);
   filter_installed = true;
   go_native();
   mirror::stop();

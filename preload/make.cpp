@@ -5,8 +5,10 @@
 #include <cstdarg>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "preload/descriptors.hpp"
+#include "preload/point.hpp"
 
 namespace kev::preload {
 
@@ -36,6 +38,8 @@ int duplicate_to(int (*own)(int, int), int from, int to) {
 
 int control(int (*own)(int, int, void*), int fd, int command, void* argument) {
   if (is_hidden(fd)) return fail(EBADF);
+  if ((command == F_SETLKW || command == F_OFD_SETLKW) && has_points(Family::make))
+    return static_cast<int>(point(SYS_fcntl, fd, command, argument));
   if (command != F_DUPFD && command != F_DUPFD_CLOEXEC) return own(fd, command, argument);
   return make([&] { return own(fd, command, argument); });
 }
@@ -53,14 +57,6 @@ using namespace kev::preload;
     return make([&] { return libc.symbol arguments; }); \
   }
 KEV_MAKES(socket, (int domain, int type, int protocol), (domain, type, protocol))
-KEV_MAKES(accept, (int fd, sockaddr* address, socklen_t* length), (fd, address, length))
-KEV_MAKES(accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags))
-KEV_MAKES(creat, (const char* path, mode_t mode), (path, mode))
-KEV_MAKES(creat64, (const char* path, mode_t mode), (path, mode))
-KEV_MAKES(__open_2, (const char* path, int flags), (path, flags))
-KEV_MAKES(__open64_2, (const char* path, int flags), (path, flags))
-KEV_MAKES(__openat_2, (int directory, const char* path, int flags), (directory, path, flags))
-KEV_MAKES(__openat64_2, (int directory, const char* path, int flags), (directory, path, flags))
 KEV_MAKES(eventfd, (unsigned value, int flags), (value, flags))
 KEV_MAKES(timerfd_create, (int clock, int flags), (clock, flags))
 KEV_MAKES(signalfd, (int fd, const sigset_t* mask, int flags), (fd, mask, flags))
@@ -75,24 +71,58 @@ KEV_MAKES(epoll_create, (int size), (size))
 KEV_MAKES(epoll_create1, (int flags), (flags))
 #undef KEV_MAKES
 
-// The open calls with their optional mode.
-#define KEV_OPENS(symbol, parameters, arguments)  \
-  extern "C" int kev_##symbol parameters {        \
-    const Next& libc = real();                    \
-    mode_t mode = 0;                              \
-    if (has_mode(flags)) {                        \
-      va_list list;                               \
-      va_start(list, flags);                      \
-      mode = va_arg(list, mode_t);                \
-      va_end(list);                               \
-    }                                             \
-    return make([&] { return libc.symbol arguments; }); \
+// Those that may wait, and so are cancellation points: the descriptor that was made is returned.
+#define KEV_MAKES_POINT(symbol, parameters, arguments, words)                     \
+  extern "C" int kev_##symbol parameters {                                        \
+    return make([&]() -> int {                                                    \
+      if (!has_points(Family::make)) [[unlikely]] return real().symbol arguments; \
+      return static_cast<int>(point words);                                       \
+    });                                                                           \
   }
-KEV_OPENS(open, (const char* path, int flags, ...), (path, flags, mode))
-KEV_OPENS(open64, (const char* path, int flags, ...), (path, flags, mode))
-KEV_OPENS(openat, (int directory, const char* path, int flags, ...), (directory, path, flags, mode))
-KEV_OPENS(openat64, (int directory, const char* path, int flags, ...), (directory, path, flags, mode))
+KEV_MAKES_POINT(accept, (int fd, sockaddr* address, socklen_t* length), (fd, address, length),
+                (SYS_accept, fd, address, length))
+KEV_MAKES_POINT(accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags),
+                (SYS_accept4, fd, address, length, flags))
+KEV_MAKES_POINT(creat, (const char* path, mode_t mode), (path, mode),
+                (SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode))
+KEV_MAKES_POINT(open_by_handle_at, (int mount, file_handle* handle, int flags), (mount, handle, flags),
+                (SYS_open_by_handle_at, mount, handle, flags))
+#undef KEV_MAKES_POINT
+KEV_ALIAS(creat64, int, (const char* path, mode_t mode), kev_creat(path, mode))
+
+// The open calls with their optional mode. `known` are the arguments before it.
+#define KEV_OPENS(symbol, parameters, known, directory)                                  \
+  extern "C" int kev_##symbol parameters {                                               \
+    mode_t mode = 0;                                                                     \
+    if (has_mode(flags)) {                                                               \
+      va_list list;                                                                      \
+      va_start(list, flags);                                                             \
+      mode = va_arg(list, mode_t);                                                       \
+      va_end(list);                                                                      \
+    }                                                                                    \
+    return make([&]() -> int {                                                           \
+      if (!has_points(Family::make)) [[unlikely]] return behind<&Next::symbol>(KEV_EACH known, mode); \
+      return static_cast<int>(point(SYS_openat, directory, path, flags, mode));          \
+    });                                                                                  \
+  }
+#define KEV_EACH(...) __VA_ARGS__
+KEV_OPENS(open, (const char* path, int flags, ...), (path, flags), AT_FDCWD)
+KEV_OPENS(open64, (const char* path, int flags, ...), (path, flags), AT_FDCWD)
+KEV_OPENS(openat, (int directory, const char* path, int flags, ...), (directory, path, flags), directory)
+KEV_OPENS(openat64, (int directory, const char* path, int flags, ...), (directory, path, flags), directory)
+#undef KEV_EACH
 #undef KEV_OPENS
+
+// The checked forms: where a mode is missing, libc ends the program.
+#define KEV_CHECKED(symbol, parameters, arguments, unchecked)  \
+  extern "C" int kev_##symbol parameters {                     \
+    return has_mode(flags) ? real().symbol arguments : unchecked arguments; \
+  }
+KEV_CHECKED(__open_2, (const char* path, int flags), (path, flags), kev_open)
+KEV_CHECKED(__open64_2, (const char* path, int flags), (path, flags), kev_open)
+KEV_CHECKED(__openat_2, (int directory, const char* path, int flags), (directory, path, flags), kev_openat)
+KEV_CHECKED(__openat64_2, (int directory, const char* path, int flags), (directory, path, flags), kev_openat)
+#undef KEV_CHECKED
 
 extern "C" int kev_dup(int fd) { return is_hidden(fd) ? fail(EBADF) : make([&] { return real().dup(fd); }); }
 

@@ -61,11 +61,8 @@ int visit_libc(dl_phdr_info* info, size_t, void* context) {
   return lookup.address != nullptr;
 }
 
-}  // namespace
-
-void find_next() {
-  if (next.poll != nullptr) return;
-  Next found = {};
+// Fills in what is still missing of `found`.
+void find_missing(Next& found) {
   Entry entries[] = {
 #define KEV_INTERPOSE(symbol, family, point, result, parameters) {SymbolName(#symbol), Family::family, slot(found.symbol)},
 #include "preload/interpose.def"
@@ -74,6 +71,20 @@ void find_next() {
   constexpr unsigned kCount = sizeof entries / sizeof entries[0];
   Walk walk = {entries, kCount, kCount, false};
   dl_iterate_phdr(visit, &walk);
+}
+
+}  // namespace
+
+void find_next() {
+  if (next.poll != nullptr) return;
+  Next found = {};
+  find_missing(found);
+  next = found;
+}
+
+void find_late() {
+  Next found = next;
+  find_missing(found);
   next = found;
 }
 

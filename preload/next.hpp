@@ -14,7 +14,9 @@ struct Next {
 #undef KEV_INTERPOSE
 };
 
-enum class Family : unsigned char { poll, select, epoll, close, make, process, filter, raw, count_ };
+enum class Family : unsigned char {
+  poll, select, epoll, close, make, io, net, sleep, child, signal, queue, thread, process, filter, raw, count_
+};
 
 // What is behind each family, if it is not libc alone.
 struct Foreign {
@@ -26,6 +28,9 @@ extern Foreign foreign[static_cast<unsigned>(Family::count_)];
 
 // Fills `next`. Idempotent; any thread. Called by the constructor, and by calls that come before it.
 void find_next();
+
+// Looks again for what was not there: libpthread and librt (glibc before 2.34) may come with a plug-in.
+void find_late();
 
 // Looks `symbol` up in libc alone (libc.so.6, libpthread.so.0), its default version; null if it is not there.
 void* find_in_libc(const char* symbol);

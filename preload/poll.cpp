@@ -1,12 +1,12 @@
 // poll, ppoll and their checked forms.
 //
-// An array below the limit goes straight on to libc. A larger one is offered to the core; what the core does not take
+// An array below the limit is the program's own call. A larger one is offered to the core; what the core does not take
 // is the program's own call, with the program's own arguments.
 #include <cerrno>
 
 #include "mirror/poll.hpp"
 #include "mirror/tuning.hpp"
-#include "preload/shim.hpp"
+#include "preload/own.hpp"
 #include "preload/wait_count.hpp"
 
 namespace kev::preload {
@@ -26,7 +26,6 @@ bool sleeps(const timespec* timeout) { return timeout == nullptr || timeout->tv_
 // `own` makes the program's own call.
 template <typename Own>
 [[gnu::noinline]] int wait(const Request& request, Own own) {
-  const Next& libc = real();
   check_process();
   WaitStart start = count_start(sleeps(request.timeout));
   int result = mirror::kNotOurs;
@@ -38,7 +37,7 @@ template <typename Own>
     stats::add(request.count < mirror::tuning.minimum ? stats::Fallback::small : stats::Fallback::argument);
   bool by_core = result != mirror::kNotOurs;
   if (!by_core) {
-    result = own(libc);
+    result = own();
     if (result < 0 && eligible && errno != EINTR) mirror::poll_failed(request.fds);
   }
   count_end(request.call, start, by_core, request.count, result);
@@ -48,7 +47,7 @@ template <typename Own>
 [[gnu::noinline]] int wait_ms(pollfd* fds, nfds_t count, int timeout_ms) {
   timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1'000'000L};
   Request request = {stats::Call::poll, fds, count, timeout_ms < 0 ? nullptr : &timeout, nullptr};
-  return wait(request, [&](const Next& libc) { return libc.poll(fds, count, timeout_ms); });
+  return wait(request, [&] { return own_poll(fds, count, timeout_ms); });
 }
 
 // A buffer of `bytes` (__builtin_object_size) holds `count` entries.
@@ -60,9 +59,9 @@ bool holds(size_t bytes, nfds_t count) { return bytes / sizeof(pollfd) >= count;
 
 using namespace kev::preload;
 
-extern "C" int kev_poll(pollfd* fds, nfds_t count, int timeout_ms) {
+extern "C" KEV_HOT int kev_poll(pollfd* fds, nfds_t count, int timeout_ms) {
   if (count < shim.poll_slow_from || kev::mirror::bypass.covers(fds)) [[likely]]
-    return next.poll(fds, count, timeout_ms);
+    return own_poll(fds, count, timeout_ms);
   return wait_ms(fds, count, timeout_ms);
 }
 
@@ -74,11 +73,11 @@ extern "C" int kev___poll_chk(pollfd* fds, nfds_t count, int timeout_ms, size_t 
   return kev_poll(fds, count, timeout_ms);
 }
 
-extern "C" int kev_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+extern "C" KEV_HOT int kev_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
   if (count < shim.poll_slow_from || kev::mirror::bypass.covers(fds)) [[likely]]
-    return next.ppoll(fds, count, timeout, mask);
+    return own_ppoll(fds, count, timeout, mask);
   return wait({kev::stats::Call::ppoll, fds, count, timeout, mask},
-              [&](const Next& libc) { return libc.ppoll(fds, count, timeout, mask); });
+              [&] { return own_ppoll(fds, count, timeout, mask); });
 }
 
 extern "C" int kev___ppoll_chk(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask,

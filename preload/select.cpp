@@ -5,7 +5,7 @@
 
 #include "mirror/poll.hpp"
 #include "mirror/tuning.hpp"
-#include "preload/shim.hpp"
+#include "preload/own.hpp"
 #include "preload/wait_count.hpp"
 
 namespace kev::preload {
@@ -24,7 +24,6 @@ struct Request {
 template <typename Own>
 [[gnu::noinline]] int wait(const Request& request, const wait::Deadline& deadline, bool valid, const sigset_t* mask,
                            Own own) {
-  const Next& libc = real();
   check_process();
   WaitStart start = count_start(!deadline.is_now());
   int result = mirror::kNotOurs;
@@ -36,7 +35,7 @@ template <typename Own>
     stats::add(valid ? stats::Fallback::small : stats::Fallback::argument);
   bool by_core = result != mirror::kNotOurs;
   if (!by_core) {
-    result = own(libc);
+    result = own();
     if (result < 0 && eligible && errno != EINTR) mirror::select_failed(request.in, request.out, request.except);
   }
   count_end(request.call, start, by_core, request.nfds > 0 ? static_cast<unsigned>(request.nfds) : 0, result);
@@ -49,9 +48,9 @@ template <typename Own>
   if (timeout != nullptr && valid) time = {timeout->tv_sec, timeout->tv_usec * 1000};
   wait::Deadline deadline = wait::Deadline::from(timeout == nullptr || !valid ? nullptr : &time);
   bool own_call = false;
-  int result = wait(request, deadline, valid, nullptr, [&](const Next& libc) {
+  int result = wait(request, deadline, valid, nullptr, [&] {
     own_call = true;
-    return libc.select(request.nfds, request.in, request.out, request.except, timeout);
+    return own_select(request.nfds, request.in, request.out, request.except, timeout);
   });
   if (own_call) return result;
   if (timeout != nullptr && !deadline.is_now()) {
@@ -68,9 +67,9 @@ template <typename Own>
 
 using namespace kev::preload;
 
-extern "C" int kev_select(int nfds, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
+extern "C" KEV_HOT int kev_select(int nfds, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
   if (nfds < shim.select_slow_from || kev::mirror::bypass.covers(in)) [[likely]]
-    return next.select(nfds, in, out, except, timeout);
+    return own_select(nfds, in, out, except, timeout);
   return select_slow({kev::stats::Call::select, nfds, in, out, except}, timeout);
 }
 
@@ -78,16 +77,16 @@ extern "C" int kev___select(int nfds, fd_set* in, fd_set* out, fd_set* except, t
   return kev_select(nfds, in, out, except, timeout);
 }
 
-extern "C" int kev_pselect(int nfds, fd_set* in, fd_set* out, fd_set* except, const timespec* timeout,
+extern "C" KEV_HOT int kev_pselect(int nfds, fd_set* in, fd_set* out, fd_set* except, const timespec* timeout,
                            const sigset_t* mask) {
   if (nfds < shim.select_slow_from || kev::mirror::bypass.covers(in)) [[likely]]
-    return next.pselect(nfds, in, out, except, timeout, mask);
+    return own_pselect(nfds, in, out, except, timeout, mask);
   bool valid = timeout == nullptr || kev::wait::timespec_valid(*timeout);
   bool own_call = false;
   int result = wait({kev::stats::Call::pselect, nfds, in, out, except},
-                    kev::wait::Deadline::from(valid ? timeout : nullptr), valid, mask, [&](const Next& libc) {
+                    kev::wait::Deadline::from(valid ? timeout : nullptr), valid, mask, [&] {
                       own_call = true;
-                      return libc.pselect(nfds, in, out, except, timeout, mask);
+                      return own_pselect(nfds, in, out, except, timeout, mask);
                     });
   return result < 0 && !own_call ? fail(-result) : result;
 }

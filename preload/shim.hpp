@@ -8,16 +8,18 @@
 
 #include "preload/exports.hpp"
 #include "preload/next.hpp"
+#include "process/quiet.hpp"
 #include "process/vfork.hpp"
 
 namespace kev::preload {
 
 struct Shim {
+  bool points[static_cast<unsigned>(Family::count_)] = {};  // by family: cancellation points are made here (point.hpp)
   unsigned long poll_slow_from = 0;  // poll arrays of this many entries and more take the slow way
   int select_slow_from = 0;          // the same for select's nfds
   bool epoll_direct = false;         // epoll calls go straight on
+  bool libc_has_random = true;       // libc's getrandom() may answer from user memory
   bool mirrors = false;              // poll and select may be answered by the core
-  bool filtered = true;              // no system call but the program's own may be made
 };
 extern Shim shim;
 
@@ -26,7 +28,7 @@ extern Shim shim;
 extern constinit thread_local bool filtered_in_vfork_child;
 
 // Whether no system call but the program's own may be made here.
-inline bool is_filtered() { return shim.filtered || (process::in_vfork_child() && filtered_in_vfork_child); }
+inline bool is_filtered() { return process::is_quiet() || (process::in_vfork_child() && filtered_in_vfork_child); }
 
 // The definitions behind ours, also before the constructor.
 inline const Next& real() {
@@ -35,7 +37,17 @@ inline const Next& real() {
   return next;
 }
 
-inline int fail(int error) {
+// Calls the definition behind ours of one symbol: behind<&Next::read>(fd, buffer, size). Apart, so that the common way
+// needs no frame.
+template <auto Symbol, typename... Argument>
+[[gnu::noinline, gnu::cold]] auto behind(Argument... arguments) {
+  return (real().*Symbol)(arguments...);
+}
+
+// real(), for calls of libpthread and librt, which glibc before 2.34 may load later.
+const Next& real_threads();
+
+[[gnu::cold, gnu::noinline]] inline int fail(int error) {
   errno = error;
   return -1;
 }

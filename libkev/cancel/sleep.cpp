@@ -1,20 +1,19 @@
-// ppoll() and pselect() as cancellation points; the contract stands in sleep.hpp.
+// ppoll() and pselect() by the stub; the contract stands in sleep.hpp.
 #include "cancel/sleep.hpp"
 
 #include <cerrno>
+#include <sys/syscall.h>
 
 #include "os/poll.hpp"
 
 namespace kev::cancel {
 
-constinit Next next = {};
+constinit StandIn stand_in = {};
 
 namespace {
 
-// Turns libc's -1 into -errno and leaves errno as it was.
 template <typename Call>
 int without_errno(Call call) {
-  ++os::kernel_entries;
   int saved = errno;
   int result = call();
   if (result < 0) {
@@ -24,20 +23,29 @@ int without_errno(Call call) {
   return result;
 }
 
+long word(const void* pointer) { return reinterpret_cast<long>(pointer); }
+
 }  // namespace
 
-int sleep(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigset_t* mask) {
+int sleep(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigset_t* mask, unsigned seen) {
   timespec left;
   timespec* timeout = deadline.remaining(left) ? &left : nullptr;
-  if (next.ppoll == nullptr) return os::ppoll(fds, count, timeout, mask);
-  return without_errno([&] { return next.ppoll(fds, count, timeout, mask); });
+  ++os::kernel_entries;
+  if (stand_in.ppoll != nullptr) return without_errno([&] { return stand_in.ppoll(fds, count, timeout, mask); });
+  return static_cast<int>(kev_syscall_cp(word(fds), static_cast<long>(count), word(timeout), word(mask),
+                                         os::kSigsetBytes, 0, SYS_ppoll, kReturn | seen));
 }
 
-int sleep(int count, fd_set* in, fd_set* out, fd_set* except, const wait::Deadline& deadline, const sigset_t* mask) {
+int sleep(int count, fd_set* in, fd_set* out, fd_set* except, const wait::Deadline& deadline, const sigset_t* mask,
+          unsigned seen) {
   timespec left;
   timespec* timeout = deadline.remaining(left) ? &left : nullptr;
-  if (next.pselect == nullptr) return os::pselect(count, in, out, except, timeout, mask);
-  return without_errno([&] { return next.pselect(count, in, out, except, timeout, mask); });
+  ++os::kernel_entries;
+  if (stand_in.pselect != nullptr)
+    return without_errno([&] { return stand_in.pselect(count, in, out, except, timeout, mask); });
+  os::SelectMask with_size = {mask, os::kSigsetBytes};
+  return static_cast<int>(kev_syscall_cp(count, word(in), word(out), word(except), word(timeout), word(&with_size),
+                                         SYS_pselect6, kReturn | seen));
 }
 
 }  // namespace kev::cancel

@@ -5,7 +5,8 @@
 // typed suite that every engine passes.
 //
 // Threads: one thread at a time calls anything but wake(); wake() may be called by any thread and from signal
-// handlers while another waits. All calls return >= 0 or -errno. None is a cancellation point but wait().
+// handlers while another waits. All calls return >= 0 or -errno. None is a cancellation point; a
+// wait() that meets a request returns cancel::kCancelled, with nothing taken.
 #pragma once
 
 #include <csignal>

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <sys/mman.h>
 
+#include "cancel/stub.hpp"
 #include "mirror/tuning.hpp"
 #include "os/memory.hpp"
 #include "os/poll.hpp"
@@ -126,6 +127,8 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
   }
   if (found == 0) return nothing(fds, count, deadline);
   if (found == -EINTR) return done(fds, count, -EINTR);
+  // The thread is to be cancelled, which must not happen in here; the program's own call is where it does.
+  if (found == cancel::kCancelled) return finish(Fallback::cancelled);
   if (found < 0) {
     stale_ = true;  // the private set is gone: a raw close took it
     return finish(Fallback::revoked);

@@ -34,8 +34,8 @@ struct PollCall {
     else
       mirror.check_found_by_kernel(fds, count);
   }
-  int own(const wait::Deadline& deadline, const sigset_t* mask) const {
-    return cancel::sleep(fds, count, deadline, mask);
+  int own(const wait::Deadline& deadline, const sigset_t* mask, unsigned seen) const {
+    return cancel::sleep(fds, count, deadline, mask, seen);
   }
 };
 

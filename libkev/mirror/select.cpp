@@ -51,8 +51,8 @@ struct SelectCall {
     else
       mirror.check_found_by_kernel(sets());
   }
-  int own(const wait::Deadline& deadline, const sigset_t* mask) const {
-    return cancel::sleep(own_nfds, in, out, except, deadline, mask);
+  int own(const wait::Deadline& deadline, const sigset_t* mask, unsigned seen) const {
+    return cancel::sleep(own_nfds, in, out, except, deadline, mask, seen);
   }
 };
 

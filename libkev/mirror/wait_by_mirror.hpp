@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <climits>
 
+#include "cancel/libc.hpp"
+#include "cancel/request.hpp"
+#include "cancel/stub.hpp"
 #include "mirror/cost.hpp"
 #include "mirror/registry.hpp"
 #include "mirror/thread_record.hpp"
@@ -146,6 +149,20 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   return true;
 }
 
+// The program's own call, as a cancellation point: nothing is held any more, and the program's mask stands while a request
+// is looked at.
+template <typename Call>
+int own_call(const Call& call, const wait::Deadline& deadline, const sigset_t* mask, wait::SignalGate& gate) {
+  unsigned seen = 0;
+  for (;;) {
+    int result = call.own(deadline, gate.mask(mask), seen);
+    if (result != cancel::kCancelled) return result;
+    gate.open();
+    seen = cancel::settle();
+    cancel::check();
+  }
+}
+
 template <typename Call>
 int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigset_t* mask) {
   using stats::Fallback;
@@ -165,7 +182,7 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   if (waited.answer.kind == Answer::Kind::finish) {
     reason = waited.answer.reason;
     stats::add(reason);
-    result = call.own(deadline, gate.mask(mask));
+    result = own_call(call, deadline, mask, gate);
     bool verified = reason == Fallback::verify || reason == Fallback::long_sleep;
     if (verified && result != 0 && result != -EINTR && !is_stopped()) {
       // Between the two, anything may have happened to the record: a revoker, a fork, another call in a handler.
@@ -176,6 +193,8 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
     }
   }
   gate.open();
+  // A wait that was interrupted has taken nothing.
+  if (result == -EINTR) cancel::check();
   return result;
 }
 

@@ -22,12 +22,15 @@ inline int ppoll(pollfd* fds, nfds_t count, timespec* timeout, const sigset_t* m
                                         reinterpret_cast<long>(timeout), reinterpret_cast<long>(mask), kSigsetBytes));
 }
 
+// pselect6's last argument.
+struct SelectMask {
+  const sigset_t* mask;
+  long bytes;
+};
+
 inline int pselect(int count, fd_set* in, fd_set* out, fd_set* except, timespec* timeout, const sigset_t* mask) {
   ++kernel_entries;
-  struct {
-    const sigset_t* mask;
-    long bytes;
-  } with_size = {mask, kSigsetBytes};
+  SelectMask with_size = {mask, kSigsetBytes};
   return static_cast<int>(arch::syscall(SYS_pselect6, count, reinterpret_cast<long>(in), reinterpret_cast<long>(out),
                                         reinterpret_cast<long>(except), reinterpret_cast<long>(timeout),
                                         reinterpret_cast<long>(&with_size)));

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 
 namespace kev::os {
@@ -35,6 +36,21 @@ inline bool is_readable(const void* address) {
   constexpr int kNoSuchWay = -1;
   return arch::syscall(SYS_rt_sigprocmask, kNoSuchWay, reinterpret_cast<long>(address), 0, sizeof(unsigned long)) !=
          -EFAULT;
+}
+
+inline void yield() { arch::syscall(SYS_sched_yield); }
+
+// Comes back: on the way, signals that are pending are delivered.
+inline void enter_kernel() { arch::syscall(SYS_getppid); }
+
+// Whether every other thread of the process has passed a barrier since. The first call takes an RCU grace period (about
+// 10 ms) if there are other threads; kernel 4.14.
+inline bool register_barrier() { return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0; }
+inline bool barrier_in_all_threads() { return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0; }
+
+inline int thread_id() { return static_cast<int>(arch::syscall(SYS_gettid)); }
+inline int signal_thread(unsigned process, int thread, int signal) {
+  return static_cast<int>(arch::syscall(SYS_tgkill, static_cast<long>(process), thread, signal));
 }
 
 inline int eventfd(unsigned value, int flags) { return static_cast<int>(arch::syscall(SYS_eventfd2, value, flags)); }

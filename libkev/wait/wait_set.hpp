@@ -64,7 +64,7 @@ class WaitSet {
   static uint32_t generation_of(uint64_t token) { return static_cast<uint32_t>(token >> 32); }
 
   // Returns the number of events that stand in the ring, sleeping while there are none; 0 at the deadline;
-  // -EINTR and other errors as Engine::wait. Cancellation point if it sleeps.
+  // -EINTR, kCancelled and other errors as Engine::wait.
   int wait(const Deadline& deadline, const sigset_t* mask);
 
   Run<const Event> claim(uint32_t max) { return ring_.claim(max); }

@@ -30,4 +30,7 @@ inline long syscall(long nr, long a = 0, long b = 0, long c = 0, long d = 0, lon
   return sp;
 }
 
+// Lets the other hardware thread run for a moment.
+inline void relax() { __asm__ volatile("pause"); }
+
 }  // namespace kev::arch

@@ -128,14 +128,14 @@ TEST_F(EpollEngineTest, GoesOnSleepingIfWhatWokeItIsGoneAgain) {
   engine.open();
   Descriptor event = make_event();
   engine.add(event.get(), POLLIN, 1);
-  cancel::next.ppoll = sleep_and_lose_the_event;
+  cancel::stand_in.ppoll = sleep_and_lose_the_event;
   flickering = event.get();
   Event out;
   Stopwatch watch;
   EXPECT_EQ(0, engine.wait(&out, 1, Deadline::after(5 * kMillisecond), nullptr));
   EXPECT_TRUE(watch.in_time(5 * kMillisecond));
   EXPECT_EQ(-1, flickering);
-  cancel::next.ppoll = nullptr;
+  cancel::stand_in.ppoll = nullptr;
   engine.close();
 }
 

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "cancel/canceller.hpp"
 #include "cancel/sleep.hpp"
 #include "mirror/poll.hpp"
 #include "mirror/thread_record.hpp"
@@ -23,6 +24,7 @@
 #include "process/fd_table.hpp"
 #include "process/generation.hpp"
 #include "process/private_fds.hpp"
+#include "support/libc_cancel.hpp"
 #include "support/child.hpp"
 #include "support/open_descriptors.hpp"
 #include "support/signals.hpp"
@@ -183,9 +185,9 @@ int sleep_and_jump(pollfd* fds, nfds_t count, const timespec*, const sigset_t* m
   char depth[4096];
   std::memset(depth, 0, sizeof depth);
   asm volatile("" : : "r"(depth) : "memory");
-  cancel::next.ppoll = sleep_and_jump;
+  cancel::stand_in.ppoll = sleep_and_jump;
   if (sigsetjmp(back, 1) == 0) poll(array.fds.data(), array.count(), Deadline::after(kLong), nullptr);
-  cancel::next.ppoll = nullptr;
+  cancel::stand_in.ppoll = nullptr;
 }
 
 TEST(RegistryTest, GetsOverAHandlerThatJumpsOutOfTheCore) {
@@ -361,8 +363,8 @@ TEST(RegistryTest, SurvivesAForkInAHandlerThatInterruptedTheCore) {
     static int status;
     calls_until_core(array);
     // Parent and child both go on in the frame that was interrupted.
-    cancel::next.ppoll = [](pollfd* fds, nfds_t count, const timespec*, const sigset_t*) {
-      cancel::next.ppoll = nullptr;
+    cancel::stand_in.ppoll = [](pollfd* fds, nfds_t count, const timespec*, const sigset_t*) {
+      cancel::stand_in.ppoll = nullptr;
       const pid_t child = ::fork();
       if (child == 0) {
         after_fork();
@@ -392,9 +394,9 @@ TEST(RegistryTest, LeavesTheRecordThatAWaitWasFinishedIn) {
     static int status;
     calls_until_core(array);
     tuning.verify_ns = 0;
-    cancel::next.ppoll = [](pollfd* fds, nfds_t count, const timespec*, const sigset_t*) {
+    cancel::stand_in.ppoll = [](pollfd* fds, nfds_t count, const timespec*, const sigset_t*) {
       if (count > 1) {
-        cancel::next.ppoll = nullptr;
+        cancel::stand_in.ppoll = nullptr;
         const pid_t child = ::fork();
         if (child == 0) {
           after_fork();
@@ -441,7 +443,7 @@ TEST(RegistryTest, FreesTheRecordsOfAThreadThatIsCancelledInTheCore) {
 #endif
   in_child([] {
     use_thread_ends();
-    cancel::next = {::ppoll, ::pselect, ::pthread_testcancel};
+    unit::connect_libc();
     static WatchedArray array(20);
     static std::atomic<bool> ready;
     pthread_t thread;
@@ -455,7 +457,7 @@ TEST(RegistryTest, FreesTheRecordsOfAThreadThatIsCancelledInTheCore) {
                      nullptr);
     while (!ready) sleep_ns(kMillisecond / 10);
     sleep_ns(5 * kMillisecond);
-    ::pthread_cancel(thread);
+    cancel::cancel(thread);
     void* result;
     ::pthread_join(thread, &result);
     REQUIRE_IN_CHILD(result == PTHREAD_CANCELED);
@@ -602,7 +604,7 @@ TEST(RegistryTest, IsInterruptedByAHandlerThatRunsBetweenTheTwoSleepsOfAWait) {
     WatchedArray array(20);
     calls_until_core(array);
     tuning.verify_ns = 2 * kMillisecond;
-    cancel::next.ppoll = [](pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+    cancel::stand_in.ppoll = [](pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
       const int result = ::ppoll(fds, count, timeout, mask);
       if (count == 1) ::raise(SIGUSR1);  // as the core's own sleep ends
       return result;

@@ -1,0 +1,11 @@
+// Where a signal found its thread, on aarch64.
+#pragma once
+
+#include <ucontext.h>
+
+namespace kev::arch {
+
+inline unsigned long program_counter(const ucontext_t& context) { return context.uc_mcontext.pc; }
+inline void set_program_counter(ucontext_t& context, unsigned long address) { context.uc_mcontext.pc = address; }
+
+}  // namespace kev::arch

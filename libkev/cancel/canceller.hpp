@@ -1,0 +1,23 @@
+// pthread_cancel() and the functions by which a thread says whether it may be cancelled.
+#pragma once
+
+#include <pthread.h>
+
+namespace kev::cancel {
+
+// Marks `thread` by libc's own function, and wakes it if it waits in a stub with cancellation enabled. Returns what
+// libc's returns, or EAGAIN if the signal cannot be queued (the mark stays). Like pthread_cancel(): not a cancellation point
+// unless the thread cancels itself with the asynchronous type; async-cancel-safe. POSIX pthread_cancel().
+int cancel(pthread_t thread);
+
+// The calling thread has changed its state or type; libc's function has returned.
+void state_changed(int state);
+void type_changed(int type);
+
+// The process is about to have threads: what is cheap now, and not later.
+void before_first_thread();
+
+// In a child of fork: its one thread goes on as it was.
+void after_fork();
+
+}  // namespace kev::cancel

@@ -1,0 +1,28 @@
+// The C library's side of cancellation: it owns the state, unwinds the stack and runs the clean-up handlers.
+//
+// Whoever sets the core up fills these in, and again when the functions appear later (libpthread before glibc 2.34,
+// loaded by a plug-in). Null: there are no threads to cancel.
+#pragma once
+
+#include <ctime>
+#include <pthread.h>
+
+#include "process/vfork.hpp"
+
+namespace kev::cancel {
+
+struct Libc {
+  int (*cancel)(pthread_t);
+  void (*testcancel)();
+  int (*setcanceltype)(int, int*);
+  int (*getcpuclockid)(pthread_t, clockid_t*);
+};
+extern Libc libc;
+
+// Acts on a pending request, unless cancellation is disabled. Cancellation point, and nothing else. A child of vfork is no
+// thread of its own: its parent's request is not for it.
+inline void check() {
+  if (libc.testcancel != nullptr && !process::in_vfork_child()) libc.testcancel();
+}
+
+}  // namespace kev::cancel

@@ -1,0 +1,41 @@
+// The calls by which threads begin and are cancelled.
+//
+// The C library keeps the state and ends the thread; the core makes the thread look (libkev/cancel). In a process without
+// libpthread (glibc before 2.34) there is nothing behind these: whoever asks for a thread gets none.
+#include <cerrno>
+
+#include "cancel/canceller.hpp"
+#include "preload/point.hpp"
+
+using namespace kev::preload;
+namespace cancel = kev::cancel;
+
+extern "C" int kev_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*),
+                                  void* argument) {
+  const Next& libc = real_threads();
+  if (libc.pthread_create == nullptr) return EAGAIN;
+  if (has_points(Family::thread)) cancel::before_first_thread();
+  return libc.pthread_create(thread, attributes, start, argument);
+}
+
+extern "C" int kev_pthread_cancel(pthread_t thread) {
+  const Next& libc = real_threads();
+  if (libc.pthread_cancel == nullptr) return ESRCH;
+  return has_points(Family::thread) ? cancel::cancel(thread) : libc.pthread_cancel(thread);
+}
+
+extern "C" int kev_pthread_setcancelstate(int state, int* before) {
+  const Next& libc = real_threads();
+  if (libc.pthread_setcancelstate == nullptr) return ENOSYS;
+  int error = libc.pthread_setcancelstate(state, before);
+  if (error == 0) cancel::state_changed(state);
+  return error;
+}
+
+extern "C" int kev_pthread_setcanceltype(int type, int* before) {
+  const Next& libc = real_threads();
+  if (libc.pthread_setcanceltype == nullptr) return ENOSYS;
+  int error = libc.pthread_setcanceltype(type, before);
+  if (error == 0) cancel::type_changed(type);
+  return error;
+}
