@@ -87,6 +87,7 @@ void add_poll_cases(Cases& cases);
 void add_select_cases(Cases& cases);
 void add_epoll_cases(Cases& cases);
 void add_descriptor_cases(Cases& cases);
+void add_cancel_cases(Cases& cases);
 void add_thread_cases(Cases& cases);
 void add_process_cases(Cases& cases);
 

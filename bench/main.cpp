@@ -22,6 +22,7 @@ Cases all_cases() {
   add_select_cases(cases);
   add_epoll_cases(cases);
   add_descriptor_cases(cases);
+  add_cancel_cases(cases);
   add_thread_cases(cases);
   add_process_cases(cases);
   return cases;

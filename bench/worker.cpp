@@ -37,7 +37,7 @@ void answer(const char* text) {
 
 void serve(const Case& which) {
   std::unique_ptr<Fixture> fixture = which.make();
-  answer(dl_iterate_phdr(look_for_object, nullptr) != 0 ? "1" : "0");
+  answer(is_preloaded() ? "1" : "0");
   for (char line[64]; read_line(line, sizeof line);) {
     Stopwatch watch(which.clock);
     fixture->run(strtoull(line, nullptr, 10), watch);
@@ -46,6 +46,8 @@ void serve(const Case& which) {
 }
 
 }  // namespace
+
+bool is_preloaded() { return dl_iterate_phdr(look_for_object, nullptr) != 0; }
 
 int work(const Cases& cases) {
   raise_descriptor_limit();

@@ -8,4 +8,7 @@ namespace kev::bench {
 
 int work(const Cases& cases);
 
+// Whether the object is loaded in this process.
+bool is_preloaded();
+
 }  // namespace kev::bench

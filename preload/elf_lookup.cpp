@@ -22,10 +22,6 @@ uint32_t sysv_hash(const char* name) {
 
 }  // namespace
 
-SymbolName::SymbolName(const char* name) : text(name), gnu_hash(5381) {
-  for (; *name != '\0'; ++name) gnu_hash = gnu_hash * 33 + static_cast<unsigned char>(*name);
-}
-
 ElfObject::ElfObject(const dl_phdr_info& info) : path_(info.dlpi_name), base_(info.dlpi_addr), info_(info) {
   const ElfW(Dyn)* dynamic = nullptr;
   for (int i = 0; i < info.dlpi_phnum; ++i)

@@ -13,7 +13,9 @@ struct SymbolName {
   const char* text;
   uint32_t gnu_hash;
 
-  explicit SymbolName(const char* name);
+  constexpr explicit SymbolName(const char* name) : text(name), gnu_hash(5381) {
+    for (; *name != '\0'; ++name) gnu_hash = gnu_hash * 33 + static_cast<unsigned char>(*name);
+  }
 };
 
 class ElfObject {

@@ -1,6 +1,8 @@
 // Finds the next definitions; the contract stands in next.hpp.
 #include "preload/next.hpp"
 
+#include <cstddef>
+
 #include "preload/elf_lookup.hpp"
 
 namespace kev::preload {
@@ -13,18 +15,25 @@ namespace {
 struct Entry {
   SymbolName name;
   Family family;
-  void** address;
+  unsigned short offset;  // of the pointer in Next
 };
 
-template <typename Function>
-void** slot(Function*& pointer) {
-  return reinterpret_cast<void**>(&pointer);
+// Hashed by the compiler: a program starts the sooner.
+constexpr Entry kEntries[] = {
+#define KEV_INTERPOSE(symbol, family, point, result, parameters) \
+  {SymbolName(#symbol), Family::family, offsetof(Next, symbol)},
+#include "preload/interpose.def"
+#undef KEV_INTERPOSE
+};
+constexpr unsigned kCount = sizeof kEntries / sizeof kEntries[0];
+
+void*& pointer(Next& next, const Entry& entry) {
+  return *reinterpret_cast<void**>(reinterpret_cast<char*>(&next) + entry.offset);
 }
 
 // The walk through the objects: everything behind our own, in lookup order.
 struct Walk {
-  Entry* entries;
-  unsigned count;
+  Next& found;
   unsigned missing;
   bool behind_us;
 };
@@ -37,12 +46,12 @@ int visit(dl_phdr_info* info, size_t, void* context) {
     return 0;
   }
   bool libc = object.is_libc();
-  for (unsigned i = 0; i < walk.count; ++i) {
-    Entry& entry = walk.entries[i];
-    if (*entry.address != nullptr) continue;
-    *entry.address = object.find(entry.name);
+  for (const Entry& entry : kEntries) {
+    void*& address = pointer(walk.found, entry);
+    if (address != nullptr) continue;
+    address = object.find(entry.name);
     Foreign& family = foreign[static_cast<unsigned>(entry.family)];
-    if (*entry.address == nullptr) continue;
+    if (address == nullptr) continue;
     --walk.missing;
     if (!libc && family.object == nullptr) family.object = object.path();
   }
@@ -63,13 +72,7 @@ int visit_libc(dl_phdr_info* info, size_t, void* context) {
 
 // Fills in what is still missing of `found`.
 void find_missing(Next& found) {
-  Entry entries[] = {
-#define KEV_INTERPOSE(symbol, family, point, result, parameters) {SymbolName(#symbol), Family::family, slot(found.symbol)},
-#include "preload/interpose.def"
-#undef KEV_INTERPOSE
-  };
-  constexpr unsigned kCount = sizeof entries / sizeof entries[0];
-  Walk walk = {entries, kCount, kCount, false};
+  Walk walk = {found, kCount, false};
   dl_iterate_phdr(visit, &walk);
 }
 
