@@ -11,13 +11,19 @@
 
 namespace kev::preload {
 
+// Whether a mask at `address` can be looked at: where it points is for the kernel to judge (EFAULT). One in the frames
+// above can; of another the kernel is asked, once in a while.
+bool is_readable_mask(const sigset_t* mask);
+
 class MaskCopy {
  public:
-  // `mask`, or a copy in this object. Only a mask in the frames above is looked at: where others point is for the kernel to
-  // judge (EFAULT).
+  // `mask`, or a copy in this object.
   const sigset_t* without_libcs(const sigset_t* mask) {
     constexpr unsigned long kLibcs = wait::signal_bit(32) | wait::signal_bit(33);
-    if (mask == nullptr || !is_near(mask)) return mask;
+    constexpr unsigned long kFrames = 65536;
+    if (mask == nullptr) return mask;
+    bool is_near = reinterpret_cast<unsigned long>(mask) - arch::stack_pointer() < kFrames;
+    if (!is_near && !is_readable_mask(mask)) return mask;
     unsigned long word = *reinterpret_cast<const unsigned long*>(mask);
     if ((word & kLibcs) == 0) return mask;
     word_ = word & ~kLibcs;
@@ -25,11 +31,6 @@ class MaskCopy {
   }
 
  private:
-  static bool is_near(const void* address) {
-    constexpr unsigned long kFrames = 65536;
-    return reinterpret_cast<unsigned long>(address) - arch::stack_pointer() < kFrames;
-  }
-
   unsigned long word_;
 };
 
