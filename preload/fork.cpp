@@ -51,7 +51,10 @@ extern "C" pid_t kev__Fork(void) {
 // Returns in the child alone, which has done nothing yet but open /dev/null.
 extern "C" int kev_daemon(int stay, int keep_output) {
   int result = real().daemon(stay, keep_output);
-  if (result == 0) check_process();
+  if (result == 0) {
+    kev::cancel::after_fork();
+    check_process();
+  }
   return result;
 }
 

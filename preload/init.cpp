@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "cancel/canceller.hpp"
 #include "cancel/libc.hpp"
 #include "config/options.hpp"
 #include "config/probed.hpp"
@@ -73,7 +74,7 @@ void at_exit_of_thread(void* argument) {
 // Cancellation is the C library's, and so are the threads.
 void connect_threads() {
   cancel::libc.cancel = next.pthread_cancel;
-  cancel::libc.setcanceltype = next.pthread_setcanceltype;
+  cancel::libc.setcancelstate = next.pthread_setcancelstate;
   find(cancel::libc.testcancel, "pthread_testcancel");
   find(cancel::libc.getcpuclockid, "pthread_getcpuclockid");
 }
@@ -82,6 +83,7 @@ void connect_threads() {
 void activate_points() {
   for (unsigned family = 0; family < static_cast<unsigned>(Family::count_); ++family)
     shim.points[family] = foreign_object(static_cast<Family>(family)) == nullptr;
+  shim.cancels = true;
   const char* (*version)() = nullptr;
   find(version, "gnu_get_libc_version");
   shim.libc_has_random = version != nullptr && strverscmp(version(), "2.41") >= 0;
@@ -199,6 +201,7 @@ const Next& real_threads() {
 
 void check_process() {
   if (!mirror::is_started() || !process::is_forked_child()) return;
+  cancel::after_fork();
   mirror::after_fork();
   // Under a filter the child goes on counting in its parent's slot.
   stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
@@ -216,6 +219,7 @@ void before_filter() {
     filtered_in_vfork_child = true;
     return;
   }
+  if (shim.cancels) cancel::before_filter();
   process::quiet.store(true, std::memory_order_relaxed);
   filter_installed = true;
   go_native();

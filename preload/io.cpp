@@ -37,12 +37,20 @@ KEV_ALIAS(preadv64, ssize_t, (int fd, const iovec* parts, int count, off_t at), 
 KEV_POINT(pwritev, io, ssize_t, (int fd, const iovec* parts, int count, off_t at), (fd, parts, count, at),
           (SYS_pwritev, fd, parts, count, at, 0))
 KEV_ALIAS(pwritev64, ssize_t, (int fd, const iovec* parts, int count, off_t at), kev_pwritev(fd, parts, count, at))
-KEV_POINT(preadv2, io, ssize_t, (int fd, const iovec* parts, int count, off_t at, int flags),
-          (fd, parts, count, at, flags), (SYS_preadv2, fd, parts, count, at, 0, flags))
+// Where the kernel lacks these, libc knows what else to do.
+#define KEV_POINT_OR_LIBC(symbol, parameters, arguments, words)                                          \
+  extern "C" KEV_HOT ssize_t kev_##symbol parameters {                                                   \
+    long result = has_points(Family::io) ? kev::preload::raw_point words : -ENOSYS;                      \
+    if (result == -ENOSYS) return behind<&Next::symbol> arguments;                                       \
+    return result_of(result);                                                                            \
+  }
+KEV_POINT_OR_LIBC(preadv2, (int fd, const iovec* parts, int count, off_t at, int flags),
+                  (fd, parts, count, at, flags), (SYS_preadv2, fd, parts, count, at, 0, flags))
+KEV_POINT_OR_LIBC(pwritev2, (int fd, const iovec* parts, int count, off_t at, int flags),
+                  (fd, parts, count, at, flags), (SYS_pwritev2, fd, parts, count, at, 0, flags))
+#undef KEV_POINT_OR_LIBC
 KEV_ALIAS(preadv64v2, ssize_t, (int fd, const iovec* parts, int count, off_t at, int flags),
           kev_preadv2(fd, parts, count, at, flags))
-KEV_POINT(pwritev2, io, ssize_t, (int fd, const iovec* parts, int count, off_t at, int flags),
-          (fd, parts, count, at, flags), (SYS_pwritev2, fd, parts, count, at, 0, flags))
 KEV_ALIAS(pwritev64v2, ssize_t, (int fd, const iovec* parts, int count, off_t at, int flags),
           kev_pwritev2(fd, parts, count, at, flags))
 

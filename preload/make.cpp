@@ -83,8 +83,12 @@ KEV_MAKES_POINT(accept, (int fd, sockaddr* address, socklen_t* length), (fd, add
                 (SYS_accept, fd, address, length))
 KEV_MAKES_POINT(accept4, (int fd, sockaddr* address, socklen_t* length, int flags), (fd, address, length, flags),
                 (SYS_accept4, fd, address, length, flags))
+#ifdef SYS_creat
+KEV_MAKES_POINT(creat, (const char* path, mode_t mode), (path, mode), (SYS_creat, path, mode))
+#else
 KEV_MAKES_POINT(creat, (const char* path, mode_t mode), (path, mode),
                 (SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode))
+#endif
 KEV_MAKES_POINT(open_by_handle_at, (int mount, file_handle* handle, int flags), (mount, handle, flags),
                 (SYS_open_by_handle_at, mount, handle, flags))
 #undef KEV_MAKES_POINT
@@ -107,6 +111,8 @@ KEV_ALIAS(creat64, int, (const char* path, mode_t mode), kev_creat(path, mode))
   }
 #define KEV_EACH(...) __VA_ARGS__
 KEV_OPENS(open, (const char* path, int flags, ...), (path, flags), AT_FDCWD)
+KEV_OPENS(__open, (const char* path, int flags, ...), (path, flags), AT_FDCWD)
+KEV_OPENS(__open64, (const char* path, int flags, ...), (path, flags), AT_FDCWD)
 KEV_OPENS(open64, (const char* path, int flags, ...), (path, flags), AT_FDCWD)
 KEV_OPENS(openat, (int directory, const char* path, int flags, ...), (directory, path, flags), directory)
 KEV_OPENS(openat64, (int directory, const char* path, int flags, ...), (directory, path, flags), directory)

@@ -15,13 +15,18 @@ namespace {
 struct Entry {
   SymbolName name;
   Family family;
+  bool is_point;
   unsigned short offset;  // of the pointer in Next
 };
 
+// interpose.def's third column.
+constexpr bool point = true;
+constexpr bool none = false;
+
 // Hashed by the compiler: a program starts the sooner.
 constexpr Entry kEntries[] = {
-#define KEV_INTERPOSE(symbol, family, point, result, parameters) \
-  {SymbolName(#symbol), Family::family, offsetof(Next, symbol)},
+#define KEV_INTERPOSE(symbol, family, is_point, result, parameters) \
+  {SymbolName(#symbol), Family::family, is_point, offsetof(Next, symbol)},
 #include "preload/interpose.def"
 #undef KEV_INTERPOSE
 };
@@ -53,7 +58,7 @@ int visit(dl_phdr_info* info, size_t, void* context) {
     Foreign& family = foreign[static_cast<unsigned>(entry.family)];
     if (address == nullptr) continue;
     --walk.missing;
-    if (!libc && family.object == nullptr) family.object = object.path();
+    if (!libc && entry.is_point && family.object == nullptr) family.object = object.path();
   }
   return walk.missing == 0;
 }

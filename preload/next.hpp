@@ -20,7 +20,7 @@ enum class Family : unsigned char {
 
 // What is behind each family, if it is not libc alone.
 struct Foreign {
-  const char* object = nullptr;  // path of the object that defines one of the family's names before libc does
+  const char* object = nullptr;  // path of the object that defines one of the family's points before libc does
 };
 
 extern Next next;

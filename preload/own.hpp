@@ -58,7 +58,9 @@ inline int own_select(int nfds, fd_set* in, fd_set* out, fd_set* except, timeval
     time.tv_sec = __LONG_MAX__;
   time.tv_nsec = timeout->tv_usec % kMicroseconds * 1000;
   int result = static_cast<int>(point(SYS_pselect6, nfds, in, out, except, &time, nullptr));
-  *timeout = {time.tv_sec, time.tv_nsec / 1000};
+  // One that stands in read-only memory is zero already.
+  if (timeout->tv_sec != time.tv_sec || timeout->tv_usec != time.tv_nsec / 1000)
+    *timeout = {time.tv_sec, time.tv_nsec / 1000};
   return result;
 }
 

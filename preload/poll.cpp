@@ -76,6 +76,8 @@ extern "C" int kev___poll_chk(pollfd* fds, nfds_t count, int timeout_ms, size_t 
 extern "C" KEV_HOT int kev_ppoll(pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
   if (count < shim.poll_slow_from || kev::mirror::bypass.covers(fds)) [[likely]]
     return own_ppoll(fds, count, timeout, mask);
+  MaskCopy copy;
+  mask = copy.without_libcs(mask);
   return wait({kev::stats::Call::ppoll, fds, count, timeout, mask},
               [&] { return own_ppoll(fds, count, timeout, mask); });
 }

@@ -81,6 +81,8 @@ extern "C" KEV_HOT int kev_pselect(int nfds, fd_set* in, fd_set* out, fd_set* ex
                            const sigset_t* mask) {
   if (nfds < shim.select_slow_from || kev::mirror::bypass.covers(in)) [[likely]]
     return own_pselect(nfds, in, out, except, timeout, mask);
+  MaskCopy copy;
+  mask = copy.without_libcs(mask);
   bool valid = timeout == nullptr || kev::wait::timespec_valid(*timeout);
   bool own_call = false;
   int result = wait({kev::stats::Call::pselect, nfds, in, out, except},

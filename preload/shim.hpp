@@ -18,6 +18,7 @@ struct Shim {
   unsigned long poll_slow_from = 0;  // poll arrays of this many entries and more take the slow way
   int select_slow_from = 0;          // the same for select's nfds
   bool epoll_direct = false;         // epoll calls go straight on
+  bool cancels = false;              // some are: a thread that is cancelled must be told
   bool libc_has_random = true;       // libc's getrandom() may answer from user memory
   bool mirrors = false;              // poll and select may be answered by the core
 };
@@ -37,20 +38,23 @@ inline const Next& real() {
   return next;
 }
 
-// Calls the definition behind ours of one symbol: behind<&Next::read>(fd, buffer, size). Apart, so that the common way
-// needs no frame.
-template <auto Symbol, typename... Argument>
-[[gnu::noinline, gnu::cold]] auto behind(Argument... arguments) {
-  return (real().*Symbol)(arguments...);
-}
-
-// real(), for calls of libpthread and librt, which glibc before 2.34 may load later.
-const Next& real_threads();
-
 [[gnu::cold, gnu::noinline]] inline int fail(int error) {
   errno = error;
   return -1;
 }
+
+// Calls the definition behind ours of one symbol: behind<&Next::read>(fd, buffer, size). Apart, so that the common way
+// needs no frame. What no object has, or not yet, does not exist.
+template <auto Symbol, typename... Argument>
+[[gnu::noinline, gnu::cold]] auto behind(Argument... arguments) {
+  using Result = decltype((next.*Symbol)(arguments...));
+  if (real().*Symbol == nullptr) find_late();
+  if (next.*Symbol == nullptr) return static_cast<Result>(fail(ENOSYS));
+  return (next.*Symbol)(arguments...);
+}
+
+// real(), for calls of libpthread and librt, which glibc before 2.34 may load later.
+const Next& real_threads();
 
 // Notices that this process was forked since the last look, however that was done.
 void check_process();

@@ -16,14 +16,14 @@ constinit Libc libc = {};
 
 namespace {
 
-// Which handler stands: libc puts its own there in its first pthread_cancel() (glibc 2.34) or when it starts.
+// Whether our handler stands in front of libc's, which comes with libc's first pthread_cancel() (glibc 2.34) or when the
+// program starts.
 enum class Setup : int { none, at_work, done };
 constinit std::atomic<Setup> setup{Setup::none};
 constinit std::atomic<bool> has_barrier{false};
-constinit std::atomic<bool> has_handler{false};
 
-// libc's pthread_cancel(). The first call of the process is made by one thread, which then puts our handler in front of
-// what libc has set up: nobody is signalled before. The others wait, unless that takes long (it may want the loader's lock).
+// libc's pthread_cancel(). Until our handler stands one thread at a time makes it, so that libc does not put its own over
+// it. The others wait, unless that takes long (libc may want the loader's lock).
 int mark(pthread_t thread) {
   constexpr int kPatience = 20'000;
   Setup expected = Setup::none;
@@ -36,17 +36,25 @@ int mark(pthread_t thread) {
       os::pause_ns(50'000);
   }
   int error = libc.cancel(thread);
-  has_handler.store(install_handler(), std::memory_order_release);
-  setup.store(has_handler.load(std::memory_order_relaxed) ? Setup::done : Setup::none, std::memory_order_release);
+  setup.store(stand_in_front() ? Setup::done : Setup::none, std::memory_order_release);
   return error;
 }
 
-// Whether what the other threads wrote before they last looked at their requests can be read now.
-bool synchronize() {
-  if (process::is_quiet()) return false;
-  if (os::barrier_in_all_threads()) return true;
-  before_first_thread();
-  return os::barrier_in_all_threads();
+// Whether our handler stands now: libc may put its own there at other times (POSIX timers do in new versions).
+bool has_handler() {
+  bool done = setup.load(std::memory_order_acquire) == Setup::done;
+  return process::is_quiet() && done ? true : stand_in_front();
+}
+
+// After this, what the other threads stored before they last looked at their requests can be read.
+void synchronize() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!process::is_quiet()) {
+    if (os::barrier_in_all_threads()) return;
+    before_first_thread();
+    if (os::barrier_in_all_threads()) return;
+  }
+  for (int i = 0; i < 2000; ++i) arch::relax();
 }
 
 // The kernel's number of `thread`, which stands in the clock that is its own; 0 if it has ended.
@@ -56,21 +64,23 @@ int thread_number(pthread_t thread) {
   return static_cast<int>(~(clock >> 3));
 }
 
-// A signal whose queue is full is tried again for a while: the mark is made, and nobody else wakes the thread.
+// Sends the signal until it is one that met our handler. A queue that is full is tried again for a while: the mark is made,
+// and nobody else wakes the thread.
 int wake(int number) {
   constexpr int kTries = 100;
-  for (int tries = 0;; ++tries) {
+  for (int tries = 0; has_handler(); ++tries) {
     int error = os::signal_thread(os::getpid(), number, kSignal);
-    if (error != -EAGAIN) return 0;
+    if (error != -EAGAIN && (error < 0 || process::is_quiet() || is_in_front())) return 0;
     if (tries == kTries || process::is_quiet()) return EAGAIN;
-    os::pause_ns(1'000'000);
+    if (error == -EAGAIN) os::pause_ns(1'000'000);
   }
+  return 0;
 }
 
-int cancel_self(pthread_t thread) {
+int cancel_self(pthread_t thread, bool enabled) {
   self().requests.fetch_add(1, std::memory_order_relaxed);
   int error = mark(thread);
-  if (!self().disabled.load(std::memory_order_relaxed)) look_again_below();
+  if (enabled) look_again_below();
   return error;
 }
 
@@ -78,53 +88,66 @@ int cancel_other(pthread_t thread) {
   Slot& slot = Slot::claim(thread);
   Record& target = record_of(thread);
   target.requests.fetch_add(1, std::memory_order_seq_cst);
-  bool may_wait = !synchronize() || target.inside.load(std::memory_order_relaxed) != 0;
-  bool is_deaf = target.disabled.load(std::memory_order_relaxed) || target.asynchronous.load(std::memory_order_relaxed);
+  synchronize();
+  bool waits = target.inside.load(std::memory_order_seq_cst) != 0 && !target.disabled.load(std::memory_order_seq_cst);
   int number = thread_number(thread);
   int error = mark(thread);
   // From here on the target may be gone.
-  bool signalled = error == 0 && number > 0 && ((may_wait && !is_deaf) || slot.was_given_up());
+  bool can_wake = error == 0 && number > 0;
+  bool signalled = can_wake && (waits || slot.was_given_up());
   if (signalled) error = wake(number);
-  if (slot.release() && !signalled && error == 0 && number > 0) error = wake(number);
+  if (slot.release() && !signalled && can_wake) error = wake(number);
   return error;
 }
 
 }  // namespace
 
 int cancel(pthread_t thread) {
-  // A canceller that is cancelled half-way would leave its slot behind.
-  int type = PTHREAD_CANCEL_DEFERRED;
-  bool asynchronous = self().asynchronous.load(std::memory_order_relaxed);
-  if (asynchronous) libc.setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
-  int error = thread == pthread_self() ? cancel_self(thread) : cancel_other(thread);
-  if (asynchronous) libc.setcanceltype(type, nullptr);
+  // A canceller that is cancelled half-way, by the asynchronous type or in a handler, would leave its slot behind: it is
+  // afterwards. libc looks at the thread's own requests when the state is put back.
+  Record& self = cancel::self();
+  bool enabled = !self.disabled.load(std::memory_order_relaxed);
+  bool in_handler = self.cancels;
+  self.cancels = true;
+  int state = PTHREAD_CANCEL_ENABLE;
+  libc.setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  int error = thread == pthread_self() ? cancel_self(thread, enabled) : cancel_other(thread);
+  libc.setcancelstate(state, nullptr);
+  self.cancels = in_handler;
+  if (self.passed_point && !in_handler) {
+    self.passed_point = false;
+    check();
+  }
   return error;
 }
 
 void state_changed(int state) {
   Record& self = cancel::self();
   bool disabled = state == PTHREAD_CANCEL_DISABLE;
-  self.disabled.store(disabled, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  self.disabled.store(disabled, std::memory_order_seq_cst);
   // A handler that enables what it interrupted: the call below must look again.
-  if (!disabled && self.requests.load(std::memory_order_relaxed) != 0 &&
+  if (!disabled && self.requests.load(std::memory_order_seq_cst) != 0 &&
       self.inside.load(std::memory_order_relaxed) != 0) {
     settle();
-    if (has_handler.load(std::memory_order_acquire)) look_again_below();
+    if (setup.load(std::memory_order_acquire) == Setup::done) look_again_below();
   }
-}
-
-void type_changed(int type) {
-  self().asynchronous.store(type == PTHREAD_CANCEL_ASYNCHRONOUS, std::memory_order_relaxed);
 }
 
 void before_first_thread() {
   if (process::is_quiet() || has_barrier.exchange(true, std::memory_order_relaxed)) return;
   has_barrier.store(os::register_barrier(), std::memory_order_relaxed);
+  before_filter();
+}
+
+void before_filter() {
+  // glibc before 2.34 has its handler from the start, and makes no system call for it later.
+  if (setup.load(std::memory_order_relaxed) == Setup::none && stand_in_front())
+    setup.store(Setup::done, std::memory_order_release);
 }
 
 void after_fork() {
   Slot::forget_all();
+  self().raised.store(false, std::memory_order_relaxed);
   if (setup.load(std::memory_order_relaxed) == Setup::at_work) setup.store(Setup::none, std::memory_order_relaxed);
 }
 

@@ -10,12 +10,14 @@ namespace kev::cancel {
 // unless the thread cancels itself with the asynchronous type; async-cancel-safe. POSIX pthread_cancel().
 int cancel(pthread_t thread);
 
-// The calling thread has changed its state or type; libc's function has returned.
+// The calling thread has changed its state; libc's function has returned.
 void state_changed(int state);
-void type_changed(int type);
 
 // The process is about to have threads: what is cheap now, and not later.
 void before_first_thread();
+
+// A seccomp filter is about to be installed: what will not be possible then.
+void before_filter();
 
 // In a child of fork: its one thread goes on as it was.
 void after_fork();

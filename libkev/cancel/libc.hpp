@@ -14,7 +14,7 @@ namespace kev::cancel {
 struct Libc {
   int (*cancel)(pthread_t);
   void (*testcancel)();
-  int (*setcanceltype)(int, int*);
+  int (*setcancelstate)(int, int*);
   int (*getcpuclockid)(pthread_t, clockid_t*);
 };
 extern Libc libc;

@@ -17,14 +17,18 @@ struct Record {
   std::atomic<uint32_t> requests;
   // The value of `requests` for which the signals have all arrived. The thread's own, as the rest but `requests` is.
   uint32_t settled;
-  // In the stub: the stack pointer of its frame, or of the innermost one if a handler interrupted it. 0 outside. After
-  // a handler's siglongjmp out of a call it stays; a canceller then sends a signal that finds nothing to do.
+  // In the stub: the stack pointer of its frame, or of the innermost one if a handler interrupted it. 0 outside. After a
+  // handler's siglongjmp out of a call it stays, until a signal finds it stale.
   std::atomic<uintptr_t> inside;
   // The value of `requests` after the last signal.
   std::atomic<uint32_t> arrived;
-  // As pthread_setcancelstate() and pthread_setcanceltype() left it.
+  // As pthread_setcancelstate() left it.
   std::atomic<bool> disabled;
-  std::atomic<bool> asynchronous;
+  // A signal to itself is underway, blocked until a handler returns.
+  std::atomic<bool> raised;
+  // In cancel(), whose handlers' cancellation points do not act; and one was passed.
+  bool cancels;
+  bool passed_point;
 };
 
 static_assert(offsetof(Record, requests) == 0 && offsetof(Record, inside) == 8, "as in syscall_cp.S");

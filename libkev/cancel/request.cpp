@@ -56,7 +56,10 @@ void Slot::forget_all() {
 void Slot::wait_until_done(uintptr_t me) {
   for (int round = 0; word_.load(std::memory_order_acquire) == me; ++round) {
     uintptr_t expected = me;
-    if (round == kSpins + kYields + kPauses && word_.compare_exchange_strong(expected, me | kGivenUp)) return;
+    if (round >= kSpins + kYields + kPauses &&
+        (cancel::self().disabled.load(std::memory_order_relaxed) ||
+         word_.compare_exchange_strong(expected, me | kGivenUp)))
+      return;
     pause(round);
   }
 }

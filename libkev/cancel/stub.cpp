@@ -14,12 +14,21 @@ constinit thread_local kev::cancel::Record kev_cancel_self = {};
 
 using namespace kev::cancel;
 
+namespace {
+
+void act() {
+  if (self().cancels) self().passed_point = true;
+  check();
+}
+
+}  // namespace
+
 // There is a request, and the call has not been made. With the stub's own arguments, which it has kept.
 extern "C" [[gnu::visibility("hidden")]] long kev_cp_cancelled(long a, long b, long c, long d, long e, long f,
                                                                long number, unsigned long how) {
   uint32_t seen = settle();
   if ((how & kReturn) != 0) return kCancelled;
-  check();
+  act();
   // Disabled, or in the middle of ending. What comes after the look is seen by the stub.
   return kev_syscall_cp(a, b, c, d, e, f, number, seen);
 }
@@ -28,6 +37,6 @@ extern "C" [[gnu::visibility("hidden")]] long kev_cp_cancelled(long a, long b, l
 // close() has, whatever it returns.
 extern "C" [[gnu::visibility("hidden")]] long kev_cp_returned(long result, int number, unsigned long how) {
   settle();
-  if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) check();
+  if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) act();
   return result;
 }

@@ -18,6 +18,8 @@ inline constexpr const char* kProbes[] = {
     "mmap",  "munmap",        "madvise",   "eventfd2",    "openat",   "close",   "getpid",  "clock_gettime",
     "write", "pread64",       "pwrite64",  "ftruncate",   "fallocate", "geteuid", "prlimit64",
     "read",  "unlinkat",      "rt_sigprocmask", "rt_sigtimedwait", "sigaltstack", "nanosleep",
+    "membarrier", "getppid", "gettid", "sched_yield", "tgkill", "rt_tgsigqueueinfo", "rt_sigaction", "pselect6",
+    "clock_nanosleep",
 };
 
 // Tells whether `value` (KEV_PROBED's, may be null) vouches for `name` under `filters` filters.

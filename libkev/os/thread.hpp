@@ -53,6 +53,17 @@ inline int signal_thread(unsigned process, int thread, int signal) {
   return static_cast<int>(arch::syscall(SYS_tgkill, static_cast<long>(process), thread, signal));
 }
 
+// A signal with a value (SI_QUEUE) to a thread of this process.
+inline int queue_to_thread(unsigned process, int thread, int signal, void* value) {
+  siginfo_t info = {};
+  info.si_signo = signal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = static_cast<int>(process);
+  info.si_value.sival_ptr = value;
+  return static_cast<int>(arch::syscall(SYS_rt_tgsigqueueinfo, static_cast<long>(process), thread, signal,
+                                        reinterpret_cast<long>(&info)));
+}
+
 inline int eventfd(unsigned value, int flags) { return static_cast<int>(arch::syscall(SYS_eventfd2, value, flags)); }
 
 }  // namespace kev::os

@@ -7,5 +7,6 @@ namespace kev::arch {
 
 inline unsigned long program_counter(const ucontext_t& context) { return context.uc_mcontext.pc; }
 inline void set_program_counter(ucontext_t& context, unsigned long address) { context.uc_mcontext.pc = address; }
+inline unsigned long stack_pointer(const ucontext_t& context) { return context.uc_mcontext.sp; }
 
 }  // namespace kev::arch

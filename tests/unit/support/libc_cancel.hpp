@@ -6,7 +6,7 @@
 namespace unit {
 
 inline void connect_libc() {
-  kev::cancel::libc = {::pthread_cancel, ::pthread_testcancel, ::pthread_setcanceltype, ::pthread_getcpuclockid};
+  kev::cancel::libc = {::pthread_cancel, ::pthread_testcancel, ::pthread_setcancelstate, ::pthread_getcpuclockid};
 }
 
 }  // namespace unit
