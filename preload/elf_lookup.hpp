@@ -8,13 +8,18 @@
 
 namespace kev::preload {
 
-// A name with its hash, to be looked up in several objects.
+// A name with its hash, to be looked up in several objects. Holds the text itself: a table of pointers would have to be
+// relocated at each start.
 struct SymbolName {
-  const char* text;
-  uint32_t gnu_hash;
+  char text[28] = {};
+  uint32_t gnu_hash = 5381;
 
-  constexpr explicit SymbolName(const char* name) : text(name), gnu_hash(5381) {
-    for (; *name != '\0'; ++name) gnu_hash = gnu_hash * 33 + static_cast<unsigned char>(*name);
+  // Names are shorter than `text`: a longer one is cut off, and not found.
+  constexpr explicit SymbolName(const char* name) {
+    for (unsigned i = 0; name[i] != '\0' && i + 1 < sizeof text; ++i) {
+      text[i] = name[i];
+      gnu_hash = gnu_hash * 33 + static_cast<unsigned char>(name[i]);
+    }
   }
 };
 
