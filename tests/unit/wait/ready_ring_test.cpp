@@ -8,6 +8,14 @@
 #include <vector>
 
 namespace kev::wait {
+// Starts with the given counts instead of 0.
+template <typename T>
+struct Aged : std::atomic<T> {
+  Aged(T) : std::atomic<T>(T(-3)) {}
+  void store(T value, std::memory_order order) { std::atomic<T>::store(value == 0 && young ? T(-3) : value, order); }
+  static inline bool young = true;
+};
+
 namespace {
 
 class ReadyRingTest : public ::testing::Test {
@@ -126,14 +134,6 @@ TEST_F(ReadyRingTest, HoldsOneEventAtACapacityOfOne) {
   EXPECT_EQ(1u, produce(2, 1));
   EXPECT_EQ((Numbers{2}), consume(2));
 }
-
-// Starts with the given counts instead of 0.
-template <typename T>
-struct Aged : std::atomic<T> {
-  Aged(T) : std::atomic<T>(T(-3)) {}
-  void store(T value, std::memory_order order) { std::atomic<T>::store(value == 0 && young ? T(-3) : value, order); }
-  static inline bool young = true;
-};
 
 TEST(ReadyRingCountsTest, WrapAround) {
   int slots[4];
