@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 
 extern char** environ;
 
@@ -110,10 +113,19 @@ Outcome start(const std::vector<std::string>& words, const std::vector<std::stri
   return outcome;
 }
 
-// A name for a file that does not exist yet.
+// A name for a file that does not exist yet, in a folder that goes with the driver: a descendant that outlives a run
+// makes its counters anew when they have been read and removed.
 std::string fresh_name() {
+  static const struct Folder {
+    Folder() : path("/tmp/kev-test-" + std::to_string(::getpid())) { ::mkdir(path.c_str(), 0700); }
+    ~Folder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+    std::string path;
+  } folder;
   static int count = 0;
-  return "/tmp/kev-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".stats";
+  return folder.path + "/" + std::to_string(++count) + ".stats";
 }
 
 }  // namespace
