@@ -52,7 +52,8 @@ disable_services() {
   [ -d /run/systemd/system ] || return 0
   local package unit
   for package in "$@"; do
-    for unit in $(dpkg-query -L "$package" 2>/dev/null | sed -n 's,^\(/usr\)\?/lib/systemd/system/\([^/@]*\.service\)$,\2,p'); do
+    for unit in $(dpkg-query -L "$package" 2>/dev/null |
+        sed -n 's,^\(/usr\)\?/lib/systemd/system/\([^/@]*\.service\)$,\2,p'); do
       as_root systemctl -q disable "$unit" >/dev/null 2>&1 || true
     done
   done

@@ -164,7 +164,8 @@ TEST_F(ReadyRingTest, BehavesAsAQueueThatIsNeverFullerThanItsCapacity) {
   for (int step = 0; step < 100'000; ++step) {
     switch (random() % 4) {
       case 0: {
-        unsigned wanted = static_cast<unsigned>(random() % 6), fits = 4 - static_cast<unsigned>(queue.size() + claimed.size());
+        unsigned wanted = static_cast<unsigned>(random() % 6),
+                 fits = 4 - static_cast<unsigned>(queue.size() + claimed.size());
         ASSERT_EQ(wanted < fits ? wanted : fits, produce(next, wanted));
         for (unsigned i = 0; i < wanted && i < fits; ++i) queue.push_back(next++);
         break;
