@@ -59,7 +59,8 @@ class Cases {
 
   // `set_up()` returns a callable that makes and checks one call.
   template <typename SetUp>
-  void add_call(std::string name, Limit limit, SetUp set_up, Clock clock = Clock::thread_cpu, uint64_t calls_per_slice = 0) {
+  void add_call(std::string name, Limit limit, SetUp set_up, Clock clock = Clock::thread_cpu,
+                uint64_t calls_per_slice = 0) {
     using Call = decltype(set_up());
     struct Loop final : Fixture {
       explicit Loop(Call made) : call(std::move(made)) {}

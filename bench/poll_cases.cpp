@@ -1,4 +1,5 @@
 // poll and ppoll: sizes, how many are ready, and arrays that change between the calls.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <unistd.h>

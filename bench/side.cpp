@@ -48,7 +48,8 @@ class Worker final : public Side {
  public:
   Worker(const Case& which, Mode mode, const Options& options) : mode_(mode) {
     int to[2], from[2];
-    if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
+      throw std::system_error(errno, std::generic_category(), "pipe");
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, to[0], STDIN_FILENO);

@@ -4,6 +4,7 @@
 // system call that the loader has not made if a seccomp filter is inherited that nobody vouches for.
 #include <atomic>
 #include <cstring>
+#include <initializer_list>
 #include <pthread.h>
 #include <unistd.h>
 

@@ -99,15 +99,16 @@ def main():
         pairs = measure(work, arguments.pairs, progress)
         ratios = [kev / native for native, kev in pairs]
         low, high = interval(ratios)
-        results.append({'name': work.name, 'pairs': len(pairs), 'native_us': statistics.median(n for n, _ in pairs) / 1e3,
+        results.append({'name': work.name, 'pairs': len(pairs),
+                        'native_us': statistics.median(n for n, _ in pairs) / 1e3,
                         'kev_us': statistics.median(k for _, k in pairs) / 1e3, 'ratio': statistics.median(ratios),
                         'low': low, 'high': high, 'meets': high <= LIMIT, 'ratios': ratios})
     progress.end()
     print(f'{"server CPU per request":<22} {"pairs":>5} {"native us":>10} {"kev us":>10} {"ratio":>7}   95 % interval'
           f'     at most {LIMIT}')
     for row in results:
-        print(f'{row["name"]:<22} {row["pairs"]:>5} {row["native_us"]:>10.2f} {row["kev_us"]:>10.2f} {row["ratio"]:>7.4f}'
-              f'   {row["low"]:.4f} - {row["high"]:.4f}    {"yes" if row["meets"] else "no"}')
+        print(f'{row["name"]:<22} {row["pairs"]:>5} {row["native_us"]:>10.2f} {row["kev_us"]:>10.2f}'
+              f' {row["ratio"]:>7.4f}   {row["low"]:.4f} - {row["high"]:.4f}    {"yes" if row["meets"] else "no"}')
     if arguments.json:
         with open(arguments.json, 'w', encoding='ascii') as file:
             json.dump({'limit': LIMIT, 'results': results}, file, indent=1)

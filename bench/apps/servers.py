@@ -105,7 +105,8 @@ class PythonEcho(Server):
 
     def launch(self):
         self.program = self.stage.start(
-            ['/usr/bin/python3', os.path.join(ROOT, 'tests', 'apps', 'programs', 'selector_echo.py'), self.kind, '1024'],
+            ['/usr/bin/python3', os.path.join(ROOT, 'tests', 'apps', 'programs', 'selector_echo.py'), self.kind,
+             '1024'],
             **self.options)
         self.program.wait_until(lambda: self.program.output().endswith(b'\n'), 'the port is printed')
         self.port = int(self.program.output())

@@ -89,7 +89,8 @@ def table(results):
         print(line)
     print()
     print(f'Medians of {ROUNDS} rounds each, native and under kev-run in turn, on the same machine at the same time.')
-    print('CPU: of the server alone. Entries: system calls made for the waits. Nothing of ours runs in a native server,')
+    print('CPU: of the server alone. Entries: system calls made for the waits. Nothing of ours runs in a native '
+          'server,')
     print('so its waits were counted in a round of their own, with a shim that only counts: each is one kernel entry.')
 
 

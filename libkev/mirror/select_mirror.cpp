@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <initializer_list>
 
 #include "os/memory.hpp"
 

@@ -5,7 +5,12 @@
 # in front: the system's own tools are preferred.
 
 tool() {
-  if [ -x "/usr/bin/$1" ]; then echo "/usr/bin/$1"; else command -v "$1"; fi
+  if [ -x "/usr/bin/$1" ]; then
+    echo "/usr/bin/$1"
+  elif ! command -v "$1"; then
+    echo "$1 is not installed" >&2
+    return 1
+  fi
 }
 
 quietly() {
@@ -34,8 +39,10 @@ configure() {
 
 # compile_targets FOLDER "TARGET..." (none: all)
 compile_targets() {
+  local left
   # shellcheck disable=SC2086 # targets are words
-  if ! "$(tool ninja)" -C "$1" -n $2 2>/dev/null | grep -q 'no work to do'; then
+  left=$("$(tool ninja)" -C "$1" -n $2 2>/dev/null) || true
+  if [[ $left != *'no work to do'* ]]; then
     echo "compiling $(basename "$1") ..."
     # shellcheck disable=SC2086
     quietly "$(tool ninja)" -C "$1" $2

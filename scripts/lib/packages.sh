@@ -34,11 +34,13 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# The first alternative of an entry that apt offers; nothing if it offers none.
+# The first alternative of an entry that apt offers; nothing if it offers none. (No `grep -q` behind a pipe here: it
+# leaves at the first match, and what it leaves behind dies of SIGPIPE, which pipefail takes for a failure.)
 offered_of() {
-  local package
+  local package policy
   for package in ${1//|/ }; do
-    if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+    policy=$(apt-cache policy "$package" 2>/dev/null) || policy=
+    if [[ $policy =~ "Candidate: "[^\(] ]]; then
       echo "$package"
       return
     fi
@@ -50,14 +52,15 @@ disable_services() {
   [ -d /run/systemd/system ] || return 0
   local package unit
   for package in "$@"; do
-    for unit in $(dpkg-query -L "$package" 2>/dev/null | sed -n 's,^\(/usr\)\?/lib/systemd/system/\([^/@]*\.service\)$,\2,p'); do
+    for unit in $(dpkg-query -L "$package" 2>/dev/null |
+        sed -n 's,^\(/usr\)\?/lib/systemd/system/\([^/@]*\.service\)$,\2,p'); do
       as_root systemctl -q disable "$unit" >/dev/null 2>&1 || true
     done
   done
 }
 
 install_groups() {
-  local missing entry package chosen=() log policy=/usr/sbin/policy-rc.d status=0
+  local missing entry package chosen=() unknown=() log policy=/usr/sbin/policy-rc.d status=0
   missing=$(missing_of "$@")
   [ -n "$missing" ] || return 0
   if ! command -v apt-get >/dev/null; then
@@ -73,8 +76,13 @@ install_groups() {
   as_root apt-get -qq -o DPkg::Lock::Timeout=300 update >"$log" 2>&1 || status=$?
   for entry in $missing; do
     package=$(offered_of "$entry")
-    if [ -n "$package" ]; then chosen+=("$package"); else echo "not offered on this system: $entry" >&2; fi
+    if [ -n "$package" ]; then chosen+=("$package"); else unknown+=("$entry"); fi
   done
+  if [ ${#unknown[@]} != 0 ]; then
+    # A source that cannot be read is no matter as long as the others offer everything.
+    [ $status = 0 ] || cat "$log" >&2
+    echo "not offered on this system: ${unknown[*]}" >&2
+  fi
   if [ ${#chosen[@]} != 0 ]; then
     # invoke-rc.d asks this file whether it may start a service; one that is there already is left alone.
     if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null; fi

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Counts what Meson's test runs say, case by case: summary.py RESULT-FOLDER...
 
-Each folder holds the logs of one run of `meson test`. Prints a line for each skipped case with its reason and closes with
-`N passed, N failed, N skipped`; ends with 1 if anything failed or nothing was run. The counts are added up over all
-folders. Cases come from testlog.junit.xml, reasons and tests that ended badly from testlog.json.
+Each folder holds the logs of one run of `meson test`. Prints a line for each skipped case with its reason and closes
+with `N passed, N failed, N skipped`; ends with 1 if anything failed or nothing was run. The counts are added up over
+all folders. Cases come from testlog.junit.xml, reasons and tests that ended badly from testlog.json.
 """
 
 import json
@@ -58,7 +58,8 @@ class Test:
                 self.passed += 1
         if not cases:
             if self.result == 'SKIP':
-                self.skipped.append(('', reasons.get('') or (self.text.strip().splitlines() or ['no reason given'])[-1]))
+                last = (self.text.strip().splitlines() or ['no reason given'])[-1]
+                self.skipped.append(('', reasons.get('') or last))
             elif self.result in GOOD:
                 self.passed += 1
         if self.result not in GOOD and not self.failed:

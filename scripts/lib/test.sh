@@ -101,12 +101,14 @@ run_sanitized_build() {
   }
 }
 
-# The core's own tests; where threads meet, a second time. The conformance cases with the interposing calls linked in
-# cannot be built so: AddressSanitizer's own start calls setrlimit and others, before it can be called from.
+# The core's own tests, and the waits with the interposing functions linked in; where threads meet, a second time.
+# Left out: cancelled threads, as AddressSanitizer does not see the frames go that an unwinding from within libc leaves;
+# and an array that is longer than the memory, as its poll() reads all of it before the kernel may refuse.
 run_sanitized() {
   export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 TSAN_OPTIONS=halt_on_error=1
-  run_sanitized_build build-asan asan "AddressSanitizer and UBSan" address,undefined \
-    '$1 == "unit"'
+  GTEST_FILTER='*-*LifecycleCancelTest*:PollWithoutEntriesTest.HugeCountIsInvalid' \
+    run_sanitized_build build-asan asan "AddressSanitizer and UBSan" address,undefined \
+    '$1 == "unit" || $2 ~ /^linked/'
   run_sanitized_build build-tsan tsan "ThreadSanitizer" thread '$1 == "unit" && $2 ~ /-concurrent$/'
 }
 

@@ -26,8 +26,8 @@ class JavaTest(AppTest):
                   mode='native', deadline=60)
 
     def server(self, *options, core=False):
-        program = self.start([find_program('java'), *OPTIONS, *options, '-cp', self.shared.path('classes'), 'NioServer'],
-                             core=core)
+        classes = self.shared.path('classes')
+        program = self.start([find_program('java'), *OPTIONS, *options, '-cp', classes, 'NioServer'], core=core)
         program.wait_until(lambda: program.output().endswith(b'\n'), 'the port is printed', 30)
         return program, int(program.output())
 
@@ -88,7 +88,8 @@ class JavaTest(AppTest):
                 c.write(ByteBuffer.wrap("hello".getBytes())).get();
                 ByteBuffer b = ByteBuffer.allocate(10);
                 System.out.println(p.read(b).get(5, TimeUnit.SECONDS));
-                try { p.read(b).get(200, TimeUnit.MILLISECONDS); } catch (TimeoutException e) { System.out.println("late"); }
+                try { p.read(b).get(200, TimeUnit.MILLISECONDS); }
+                catch (TimeoutException e) { System.out.println("late"); }
                 Process child = new ProcessBuilder("tr", "a-z", "A-Z").start();
                 child.getOutputStream().write("child".getBytes()); child.getOutputStream().close();
                 System.out.println(new String(child.getInputStream().readAllBytes()) + child.waitFor());

@@ -130,7 +130,8 @@ class Traffic(NginxTest):
         def slow(index):
             status, body = http_get(self.port, f'/raw/slow/200000/{index}')
             self.assertEqual((status, sha256(body)), (200, sha256(payload(200000, index))))
-            request = b'POST /%s/echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3000\r\n\r\n' % (b'raw', b'back')[index % 2]
+            place = (b'raw', b'back')[index % 2]
+            request = b'POST /%s/echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3000\r\n\r\n' % place
             with connect(self.port) as sock:
                 send_slowly(sock, request + payload(3000, index), pieces=30)
                 self.assertEqual(read_http(sock), (200, payload(3000, index)))

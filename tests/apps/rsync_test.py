@@ -97,7 +97,8 @@ class RsyncTest(AppTest):
             self.stage.write(f'data/{number}', payload(500000, number))
         in_parallel(20, lambda index: self.rsync('-a', url + f'data/{index}', self.stage.path(f'got{index}')))
         for number in range(20):
-            self.assertEqual(sha256_file(self.stage.path(f'got{number}')), sha256_file(self.stage.path(f'data/{number}')))
+            self.assertEqual(sha256_file(self.stage.path(f'got{number}')),
+                             sha256_file(self.stage.path(f'data/{number}')))
         if self.under_the_shim():
             self.assertGreaterEqual(len(program.counters().processes), 20)
 

@@ -25,7 +25,8 @@ class EpollTriggerTest : public ::testing::TestWithParam<int> {
  private:
   IdleDescriptors idle_{static_cast<std::size_t>(GetParam())};
 };
-INSTANTIATE_TEST_SUITE_P(Beside, EpollTriggerTest, ::testing::Values(0, 3, 40, 300), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Beside, EpollTriggerTest, ::testing::Values(0, 3, 40, 300),
+                         ::testing::PrintToStringParamName());
 
 TEST_P(EpollTriggerTest, LevelIsReportedAgainUntilItIsGone) {
   const Pipe pipe = make_pipe();

@@ -26,7 +26,10 @@ struct Wait {
 int round_up_ms(std::int64_t ns) { return ns < 0 ? -1 : static_cast<int>((ns + kMillisecond - 1) / kMillisecond); }
 
 const Wait kWaits[] = {
-    {"ByWait", [](int set, epoll_event* events, int most, std::int64_t ns) { return ::epoll_wait(set, events, most, round_up_ms(ns)); },
+    {"ByWait",
+     [](int set, epoll_event* events, int most, std::int64_t ns) {
+       return ::epoll_wait(set, events, most, round_up_ms(ns));
+     },
      true},
     {"ByPwait",
      [](int set, epoll_event* events, int most, std::int64_t ns) {

@@ -93,7 +93,8 @@ TEST_P(LifecycleExecTest, OnlyWhatTheProgramMadeIsInherited) {
     all.append(text, static_cast<std::size_t>(length));
   }
   status_of(child);
-  for (int fd = 4; fd < 1024; ++fd) EXPECT_EQ(std::string::npos, ("\n" + all).find("\n" + std::to_string(fd) + "\n")) << fd;
+  for (int fd = 4; fd < 1024; ++fd)
+    EXPECT_EQ(std::string::npos, ("\n" + all).find("\n" + std::to_string(fd) + "\n")) << fd;
 }
 
 TEST_P(LifecycleExecTest, ExecFromAThreadIsAsGood) {

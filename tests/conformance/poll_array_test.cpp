@@ -259,7 +259,8 @@ TEST(PollLargeArrayTest, SameDescriptorThousandsOfTimes) {
   ASSERT_EQ(0, ::getrlimit(RLIMIT_NOFILE, &limit));
   const Descriptor event = make_event(1);
   std::vector<pollfd> fds(std::min<std::size_t>(limit.rlim_cur, 2000), pollfd{event.get(), POLLIN, 0});
-  for (int round = 0; round < kRounds; ++round) ASSERT_EQ(static_cast<int>(fds.size()), ::poll(fds.data(), fds.size(), 0));
+  for (int round = 0; round < kRounds; ++round)
+    ASSERT_EQ(static_cast<int>(fds.size()), ::poll(fds.data(), fds.size(), 0));
   drain(event.get());
   for (int round = 0; round < kRounds; ++round) ASSERT_EQ(0, ::poll(fds.data(), fds.size(), 0));
 }

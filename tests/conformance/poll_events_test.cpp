@@ -1,7 +1,7 @@
 // poll: the bits that are asked for, and the shape of the answer.
 //
-// Every event bit, none, all; entries that are ignored, repeated, or written in a way that only poll allows; what stands
-// in revents and in the return value.
+// Every event bit, none, all; entries that are ignored, repeated, or written in a way that only poll allows; what
+// stands in revents and in the return value.
 #include "support/padded_array.hpp"
 
 namespace conformance {
@@ -22,7 +22,8 @@ TEST_P(PollEventsTest, EachBitAloneIsAnsweredAsTheKernelDoes) {
   put(stream.out.get());
   put(datagram.out.get());
   ASSERT_EQ(0, ::shutdown(stream.out.get(), SHUT_WR));
-  for (const int fd : {pipe.in.get(), pipe.out.get(), stream.in.get(), datagram.in.get(), event.get()}) array.add(fd, 0);
+  for (const int fd : {pipe.in.get(), pipe.out.get(), stream.in.get(), datagram.in.get(), event.get()})
+    array.add(fd, 0);
   for (const short bit : kEveryBit) {
     for (std::size_t subject = 0; subject < 5; ++subject) array.subject(subject).events = bit;
     EXPECT_TRUE(array.keeps_agreeing()) << "events " << bit;

@@ -1,7 +1,7 @@
 // poll: thousands of random steps, each answer compared with the kernel's own.
 //
-// A step changes the array (descriptor, events, order, size) or the world (writes, reads, closes, duplicates, replaces),
-// then polls; the same array is asked of the kernel by the system-call instruction in the same state.
+// A step changes the array (descriptor, events, order, size) or the world (writes, reads, closes, duplicates,
+// replaces), then polls; the same array is asked of the kernel by the system-call instruction in the same state.
 #include <algorithm>
 #include <random>
 

@@ -99,7 +99,8 @@ TEST_P(SelectSetsTest, BitsFromNfdsUpDoNotCount) {
   }
 }
 
-// What the kernel leaves of a set whose memory is full of bits: the words below nfds are answers, the rest is untouched.
+// What the kernel leaves of a set whose memory is full of bits: the words below nfds are answers, the rest is
+// untouched.
 TEST_P(SelectSetsTest, WordsBeyondNfdsAreUntouched) {
   const Descriptor event = make_event(1);
   const int fd = event.get();
@@ -257,7 +258,8 @@ TEST(SelectLargeSetTest, SetsBeyondTheUsualSizeAreAllowed) {
       if (ready) put(pipe.out.get());
       std::vector<unsigned long> copy = master;
       timeval zero{};
-      REQUIRE_IN_CHILD(::select(kNumbers + 1, reinterpret_cast<fd_set*>(copy.data()), nullptr, nullptr, &zero) == ready);
+      REQUIRE_IN_CHILD(::select(kNumbers + 1, reinterpret_cast<fd_set*>(copy.data()), nullptr, nullptr, &zero) ==
+                       ready);
       REQUIRE_IN_CHILD(copy.back() == (ready ? 1UL << (kNumbers % 64) : 0));
       drain(pipe.in.get());
     }

@@ -49,7 +49,8 @@ TEST(ChildrenTest, AChildOfAnotherCLibraryRunsInEveryWay) {
 
 TEST(ChildrenTest, AChildOfAnotherClassRunsInEveryWay) {
   if (!exists(program("child-32"))) GTEST_SKIP() << "the compiler cannot build 32-bit programs (gcc-multilib)";
-  if (run({.arguments = {program("child-32")}}, By::nothing).status != 7) GTEST_SKIP() << "the kernel runs no 32-bit programs";
+  if (run({.arguments = {program("child-32")}}, By::nothing).status != 7)
+    GTEST_SKIP() << "the kernel runs no 32-bit programs";
   expect_every_way(program("child-32"));
 }
 
@@ -88,10 +89,10 @@ TEST(ChildrenTest, TheOtherEntriesOfThePreloadListStayInTheirOrder) {
     command.after = program("quiet-2.so") + " " + program("quiet-3.so");
     const Outcome loaded = run(command, By::preload);
     EXPECT_EQ(loaded.status, 0) << loaded.err;
-    const std::string expected =
-        child == std::string("child-musl")
-            ? program("quiet-1.so") + ":" + program("quiet-2.so") + ":" + program("quiet-3.so")
-            : program("quiet-1.so") + ":" + preload_object() + ":" + program("quiet-2.so") + " " + program("quiet-3.so");
+    const std::string expected = child == std::string("child-musl")
+                                     ? program("quiet-1.so") + ":" + program("quiet-2.so") + ":" + program("quiet-3.so")
+                                     : program("quiet-1.so") + ":" + preload_object() + ":" + program("quiet-2.so") +
+                                           " " + program("quiet-3.so");
     EXPECT_NE(loaded.out.find("preload: " + expected + "\n"), std::string::npos) << loaded.out;
   }
 }

@@ -64,7 +64,8 @@ TEST(InterposersTest, FakedTimeIsFakedWithFaketimeInFront) {
 
 TEST(InterposersTest, ASanitizedProgramRunsUnderThePlainPreload) {
   if (!exists(program("sanitized"))) GTEST_SKIP() << "the compiler has no AddressSanitizer";
-  const Command command = {.arguments = {program("sanitized")}, .environment = {"ASAN_OPTIONS=verify_asan_link_order=0"}};
+  const Command command = {.arguments = {program("sanitized")},
+                           .environment = {"ASAN_OPTIONS=verify_asan_link_order=0"}};
   expect_same(command, 0);
 }
 

@@ -39,7 +39,8 @@ class KevRunSeccomp : public KevRun {
  protected:
   // What the program finds in KEV_PROBED when it starts under these filters.
   std::string probed_under(const std::function<void()>& filters, const Variables& variables = {}) {
-    Result result = run({"--strict", "/bin/sh", "-c", "echo \"$KEV_PROBED\"; echo \"[$LD_PRELOAD]\" >&2"}, variables, filters);
+    Result result =
+        run({"--strict", "/bin/sh", "-c", "echo \"$KEV_PROBED\"; echo \"[$LD_PRELOAD]\" >&2"}, variables, filters);
     EXPECT_EQ(result.status, 0) << result.err;
     EXPECT_EQ(result.err, "[" + object_ + "]\n");
     return result.out.substr(0, result.out.find('\n'));
@@ -73,7 +74,8 @@ TEST_F(KevRunSeccomp, EveryProbeIsOfTheCallThatItNames) {
   for (const auto& [name, number] : calls) {
     std::string value = probed_under([number = number] { install_filter({number}, SECCOMP_RET_KILL_PROCESS); });
     for (const char* each : kev::config::kProbes)
-      EXPECT_EQ(probed(value.c_str(), filters, each), name != each) << each << " with " << name << " forbidden: " << value;
+      EXPECT_EQ(probed(value.c_str(), filters, each), name != each)
+          << each << " with " << name << " forbidden: " << value;
   }
 }
 
@@ -112,7 +114,8 @@ TEST_F(KevRunSeccomp, AFilterThatKillsForProbesLeavesNoCoreFile) {
 }
 
 TEST_F(KevRunSeccomp, StatisticsWorkUnderAHarmlessFilter) {
-  Result result = run({"--stats", "/bin/true"}, {}, [] { install_filter({SYS_io_uring_setup}, SECCOMP_RET_KILL_PROCESS); });
+  Result result =
+      run({"--stats", "/bin/true"}, {}, [] { install_filter({SYS_io_uring_setup}, SECCOMP_RET_KILL_PROCESS); });
   EXPECT_EQ(result.status, 0);
   EXPECT_TRUE(contains(result.err, "verdict: ")) << result.err;
 }

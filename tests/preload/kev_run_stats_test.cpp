@@ -87,8 +87,9 @@ TEST_F(KevRunStats, EnvironmentAndFlagMeanTheSame) {
 TEST_F(KevRunStats, JsonOnRequest) {
   Result result = run({"--stats", "--stats-format=json", waiter_, "ppF"});
   write("report.json", result.err, 0644);
-  std::string check = "python3 -c \"import json; j = json.load(open('" + folder_ +
-                      "/report.json')); assert j['total']['calls']['poll']['calls'] == 3 and len(j['processes']) == 2, j\"";
+  std::string check =
+      "python3 -c \"import json; j = json.load(open('" + folder_ +
+      "/report.json')); assert j['total']['calls']['poll']['calls'] == 3 and len(j['processes']) == 2, j\"";
   EXPECT_EQ(std::system(check.c_str()), 0) << result.err;
 }
 
@@ -124,9 +125,11 @@ TEST_F(KevRunStats, ForkedWorkersAndExecutedProgramsAreCountedEach) {
   std::string by = ", forked by " + std::to_string(counted.pid) + ":";
   for (size_t at = result.out.find(by); at != std::string::npos; at = result.out.find(by, at + 1)) ++forked;
   EXPECT_EQ(forked, 3u) << result.out;
-  EXPECT_TRUE(contains(result.out, "total of 5 processes")) << "before and after the exec, and three workers\n" << result.out;
+  EXPECT_TRUE(contains(result.out, "total of 5 processes")) << "before and after the exec, and three workers\n"
+                                                            << result.out;
   result = run({"--report", file_, "--stats-format=json"});
-  EXPECT_TRUE(contains(run({"--report=" + file_, "--stats-format=json"}).out, "\"total\":{\"calls\":{\"poll\":{\"calls\":6,"));
+  EXPECT_TRUE(
+      contains(run({"--report=" + file_, "--stats-format=json"}).out, "\"total\":{\"calls\":{\"poll\":{\"calls\":6,"));
 }
 
 TEST_F(KevRunStats, SigkillLosesNothing) {
@@ -184,7 +187,8 @@ TEST_F(KevRunStats, WhatCannotBeReportedIsOneLineAnd125) {
 TEST_F(KevRunStats, OnlyCountersFilesAreReplaced) {
   run({"--stats=" + file_, waiter_, "ppp"});
   run({"--stats=" + file_, waiter_, "pp"});
-  EXPECT_TRUE(contains(run({"--report=" + file_, "--stats-format=json"}).out, "\"total\":{\"calls\":{\"poll\":{\"calls\":2,"))
+  EXPECT_TRUE(
+      contains(run({"--report=" + file_, "--stats-format=json"}).out, "\"total\":{\"calls\":{\"poll\":{\"calls\":2,"))
       << "the earlier run's figures are gone";
 
   std::string precious = write("precious", "precious", 0644);
@@ -211,7 +215,8 @@ TEST_F(KevRunStats, AProgramThatDoesNotStartLeavesNoFile) {
 TEST_F(KevRunStats, AKevRunBelowJoinsTheOneAbove) {
   Result counted = run({"--stats=" + file_, waiter_, "r", launcher_, waiter_, "ppp"});
   EXPECT_EQ(counted.status, 0);
-  EXPECT_TRUE(contains(run({"--report=" + file_, "--stats-format=json"}).out, "\"total\":{\"calls\":{\"poll\":{\"calls\":3,"));
+  EXPECT_TRUE(
+      contains(run({"--report=" + file_, "--stats-format=json"}).out, "\"total\":{\"calls\":{\"poll\":{\"calls\":3,"));
   Result below = run({"--stats", waiter_, "r", launcher_, waiter_, "ppp"});
   size_t first = below.err.find("verdict: ");
   EXPECT_NE(first, std::string::npos) << below.err;

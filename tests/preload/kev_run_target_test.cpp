@@ -42,7 +42,8 @@ TEST_F(KevRunTarget, StaticPrograms) {
 TEST_F(KevRunTarget, StaticProgramsOfGoAreNamedSo) {
   // The section by which the Go tool chain marks what it builds.
   std::string program = compile(
-      "go", "__attribute__((section(\".go.buildinfo\"), used)) static char mark[16] = \"x\";\nint main(void) { return 7; }\n",
+      "go",
+      "__attribute__((section(\".go.buildinfo\"), used)) static char mark[16] = \"x\";\nint main(void) { return 7; }\n",
       "cc -static");
   ASSERT_NE(program, "");
   expect_native(program, {7}, "is statically linked (Go)");

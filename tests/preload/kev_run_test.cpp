@@ -85,8 +85,9 @@ TEST_F(KevRun, NoProgramIsAnError) {
 TEST_F(KevRun, HelpAndVersionComeFromTheTable) {
   Result help = run({"--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* part : {"--engine=auto|epoll|off", "--stats[=FILE]", "--stats-format=text|json", "--verbose", "--strict",
-                           "--report PID|FILE", "--version", "KEV_ENGINE", "--engine=off is native", "--engine=epoll is not"})
+  for (const char* part :
+       {"--engine=auto|epoll|off", "--stats[=FILE]", "--stats-format=text|json", "--verbose", "--strict",
+        "--report PID|FILE", "--version", "KEV_ENGINE", "--engine=off is native", "--engine=epoll is not"})
     EXPECT_TRUE(contains(help.out, part)) << part << " in\n" << help.out;
   EXPECT_FALSE(contains(help.out, "KEV_MIRROR_MIN"));
   EXPECT_TRUE(contains(run({"--help", "--verbose"}).out, "KEV_MIRROR_MIN"));
@@ -160,8 +161,9 @@ TEST_F(KevRun, AnObjectThatTheLoaderRefusesIsNotPreloaded) {
   write("future.map", "KEV_TEST_9.9 { global: kev_test_future; };", 0644);
   compile("future.so", "int kev_test_future(void) { return 1; }",
           "cc -shared -fPIC -Wl,--version-script=" + folder_ + "/future.map -Wl,-soname,future.so");
-  std::string needs = compile("needs.so", "int kev_test_future(void); int kev_test_needs(void) { return kev_test_future(); }",
-                              "cc -shared -fPIC -Wl,--no-as-needed " + folder_ + "/future.so -Wl,-rpath," + folder_);
+  std::string needs =
+      compile("needs.so", "int kev_test_future(void); int kev_test_needs(void) { return kev_test_future(); }",
+              "cc -shared -fPIC -Wl,--no-as-needed " + folder_ + "/future.so -Wl,-rpath," + folder_);
   ASSERT_NE(needs, "") << contents(folder_ + "/cc.log");
   write("empty.map", "KEV_TEST_1.0 { global: kev_test_future; };", 0644);
   ASSERT_NE(compile("future.so", "int kev_test_future(void) { return 1; }",
@@ -189,7 +191,9 @@ int main(void) {
   char line[256];
   FILE* status = fopen("/proc/self/status", "r");
   while (fgets(line, sizeof line, status))
-    if ((!strncmp(line, "Sig", 3) && strncmp(line, "SigQ", 4)) || !strncmp(line, "Shd", 3) || !strncmp(line, "Threads", 7)) fputs(line, stdout);
+    if ((!strncmp(line, "Sig", 3) && strncmp(line, "SigQ", 4)) || !strncmp(line, "Shd", 3) ||
+        !strncmp(line, "Threads", 7))
+      fputs(line, stdout);
   fclose(status);
   DIR* fds = opendir("/proc/self/fd");
   int mask = 0;
@@ -198,7 +202,8 @@ int main(void) {
     if (sscanf(e->d_name, "%d", &fd) == 1 && fd != dirfd(fds)) printf("fd %d\n", fd);
   }
   closedir(fds);
-  printf("parent %d children %d\n", (int)getppid(), waitpid(-1, &mask, WNOHANG | __WALL) < 0 && errno == ECHILD ? 0 : 1);
+  int children = waitpid(-1, &mask, WNOHANG | __WALL) < 0 && errno == ECHILD ? 0 : 1;
+  printf("parent %d children %d\n", (int)getppid(), children);
   printf("session %d group %d\n", (int)getsid(0), (int)getpgrp());
   return 0;
 })";
@@ -217,7 +222,8 @@ TEST_F(KevRun, TheProgramFindsTheProcessAsItWouldNatively) {
     ::close(0);
   };
   auto ignoring = [] { ::signal(SIGCHLD, SIG_IGN); };
-  for (const std::function<void()>& prepare : {std::function<void()>(plain), std::function<void()>(odd), std::function<void()>(ignoring)}) {
+  for (const std::function<void()>& prepare :
+       {std::function<void()>(plain), std::function<void()>(odd), std::function<void()>(ignoring)}) {
     Result native = finish(start({mirror}, {}, prepare));
     Result launched = run({mirror}, {}, prepare);
     EXPECT_TRUE(contains(native.out, "children 0"));

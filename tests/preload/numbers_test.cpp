@@ -4,7 +4,9 @@
 using namespace preload_test;
 
 TEST(NumbersTest, EveryCallReturnsTheNumberThatItWouldReturnAlone) { expect_same("numbers", "sequence", 500); }
-TEST(NumbersTest, TheFirstNumbersBesideAMirrorAreThoseOfTheProgramAlone) { expect_same("numbers", "first_numbers", 500); }
+TEST(NumbersTest, TheFirstNumbersBesideAMirrorAreThoseOfTheProgramAlone) {
+  expect_same("numbers", "first_numbers", 500);
+}
 TEST(NumbersTest, CallsInsideTheCLibraryReturnTheNumbersThatTheyWouldReturnAlone) {
   expect_same("numbers", "unseen_sequence", 100);
 }

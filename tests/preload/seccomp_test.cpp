@@ -30,7 +30,9 @@ TEST(SeccompTest, AFilterComesOverThreadsThatAreInTheCore) {
 TEST(SeccompTest, AFilterMayAnswerWithErrors) { expect_survives("denies", 20); }
 TEST(SeccompTest, AFilteredProcessMayFork) { expect_survives("forks_under_filter", 20); }
 TEST(SeccompTest, AChildMayFilterItself) { expect_survives("filters_in_child", 20); }
-TEST(SeccompTest, AChildOfVforkMayFilterItselfAndTheParentsMirrorsStay) { expect_survives("filters_in_vfork_child", 200); }
+TEST(SeccompTest, AChildOfVforkMayFilterItselfAndTheParentsMirrorsStay) {
+  expect_survives("filters_in_vfork_child", 200);
+}
 
 TEST(SeccompTest, UnderAnInheritedFilterThePlainPreloadPassesThrough) {
   for (const char* call : kCalls) {
@@ -63,7 +65,8 @@ TEST(SeccompTest, KevRunUnderAnInheritedFilterRunsTheProgram) {
   for (const char* answer : {"kill", "deny"})
     for (const char* call : kCalls) {
       Command command = launched(answer, call);
-      command.arguments = {program("seccomp"), "launch", answer, call, kev_run(), "--", program("seccomp"), "plain_polls"};
+      command.arguments = {program("seccomp"), "launch",     answer, call, kev_run(), "--",
+                           program("seccomp"), "plain_polls"};
       const Outcome loaded = run(command, By::nothing);
       EXPECT_EQ(loaded.status, 0) << answer << " " << call << "\n" << loaded.err;
       EXPECT_EQ(loaded.out, "polls are right\n") << answer << " " << call;

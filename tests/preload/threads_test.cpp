@@ -12,5 +12,7 @@ TEST(ThreadsTest, ADetachedThreadsEndReleasesItsDescriptors) {
 }
 TEST(ThreadsTest, AThreadIsCancelledAsleepInTheCore) { expect_same("threads", "cancelled_asleep_in_the_core", 1000); }
 TEST(ThreadsTest, AThreadIsCancelledInALongSleep) { expect_same("threads", "cancelled_in_a_long_sleep", 1000); }
-TEST(ThreadsTest, AThreadThatDisabledCancellationIsNotDisturbed) { expect_same("threads", "cancelled_but_disabled", 100); }
+TEST(ThreadsTest, AThreadThatDisabledCancellationIsNotDisturbed) {
+  expect_same("threads", "cancelled_but_disabled", 100);
+}
 TEST(ThreadsTest, RangesCloseWhileThreadsSleep) { expect_same("threads", "ranges_close_under_sleepers", 20); }

@@ -14,4 +14,5 @@ from .tap import run_tests
 
 __all__ = ['AppTest', 'EchoServer', 'HttpBackend', 'Stage', 'connect', 'crowd', 'echo_round', 'exchange',
            'find_program', 'free_port', 'http_get', 'in_parallel', 'payload', 'read_all', 'read_exact',
-           'read_http', 'read_slowly', 'read_until', 'run_tests', 'send_slowly', 'sha256', 'sha256_file', 'wait_for_port']
+           'read_http', 'read_slowly', 'read_until', 'run_tests', 'send_slowly', 'sha256', 'sha256_file',
+           'wait_for_port']

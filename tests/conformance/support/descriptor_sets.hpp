@@ -26,8 +26,10 @@ struct Span {
 inline void PrintTo(const Span& span, std::ostream* out) { *out << span.name; }
 
 inline const Span kEverySpan[] = {
-    {"Of20", 20, 2},           {"Of20ByPselect", 20, 2, true},   {"Of100", 100, 40},    {"Of100ByPselect", 100, 40, true},
-    {"Of900", 900, 300},       {"Of900ByPselect", 900, 300, true}, {"Of900Sparse", 900, 20},
+    {"Of20", 20, 2},          {"Of20ByPselect", 20, 2, true},
+    {"Of100", 100, 40},       {"Of100ByPselect", 100, 40, true},
+    {"Of900", 900, 300},      {"Of900ByPselect", 900, 300, true},
+    {"Of900Sparse", 900, 20},
 };
 inline const Span kFewSpans[] = {{"Of20", 20, 2}, {"Of100ByPselect", 100, 40, true}, {"Of900", 900, 300}};
 
@@ -129,8 +131,9 @@ class WatchedSets {
     for (unsigned set = 0; set < 3; ++set) {
       for (int fd = 0; fd < FD_SETSIZE; ++fd) {
         if (!FD_ISSET(fd, &result_[set]) == !FD_ISSET(fd, &wanted[set])) continue;
-        return ::testing::AssertionFailure() << "fd " << fd << (FD_ISSET(fd, &wanted[set]) ? " is missing from" : " is in")
-                                             << " set " << set << " (nfds " << count_ << ")";
+        return ::testing::AssertionFailure()
+               << "fd " << fd << (FD_ISSET(fd, &wanted[set]) ? " is missing from" : " is in") << " set " << set
+               << " (nfds " << count_ << ")";
       }
     }
     if (result != expected) return ::testing::AssertionFailure() << "returned " << result << ", not " << expected;

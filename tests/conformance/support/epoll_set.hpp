@@ -27,7 +27,9 @@ class EpollSet {
     event.data.u64 = data;
     return ::epoll_ctl(fd_.get(), operation, fd, &event);
   }
-  int add(int fd, std::uint32_t events, std::uint64_t data = 0) const { return control(EPOLL_CTL_ADD, fd, events, data); }
+  int add(int fd, std::uint32_t events, std::uint64_t data = 0) const {
+    return control(EPOLL_CTL_ADD, fd, events, data);
+  }
   int modify(int fd, std::uint32_t events, std::uint64_t data = 0) const {
     return control(EPOLL_CTL_MOD, fd, events, data);
   }

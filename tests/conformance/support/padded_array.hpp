@@ -178,7 +178,8 @@ inline const Shape kEveryShape[] = {
     {"Among40", 40, Via::poll},      {"Among40ByPpoll", 40, Via::ppoll},  {"Among40ByPollChk", 40, Via::poll_chk},
     {"Among40ByPpollChk", 40, Via::ppoll_chk}, {"Among300", 300, Via::poll},
 };
-inline const Shape kFewShapes[] = {{"Alone", 0, Via::poll}, {"Among40", 40, Via::poll}, {"Among300ByPpoll", 300, Via::ppoll}};
+inline const Shape kFewShapes[] = {
+    {"Alone", 0, Via::poll}, {"Among40", 40, Via::poll}, {"Among300ByPpoll", 300, Via::ppoll}};
 
 }  // namespace conformance
 

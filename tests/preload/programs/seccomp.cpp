@@ -42,7 +42,9 @@ void install(const std::vector<sock_filter>& code, Way way) {
   switch (way) {
     case Way::prctl: CHECK(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0); break;
     case Way::syscall_seccomp: CHECK(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0); break;
-    case Way::syscall_prctl: CHECK(::syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0); break;
+    case Way::syscall_prctl:
+      CHECK(::syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0);
+      break;
     case Way::every_thread:
       CHECK(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) == 0);
       break;

@@ -66,7 +66,8 @@ TEST(Options, NumbersAreDecimalAndInRange) {
   EXPECT_EQ(options.mirror_min, 1u);
   EXPECT_TRUE(set_named(options, "KEV_MIRROR_MIN", "1048576", complaint));
   EXPECT_EQ(options.mirror_min, 1048576u);
-  for (const char* wrong : {"", "0", "1048577", "-1", "+1", " 1", "1 ", "0x10", "1.5", "4294967297", "99999999999999999999"})
+  for (const char* wrong :
+       {"", "0", "1048577", "-1", "+1", " 1", "1 ", "0x10", "1.5", "4294967297", "99999999999999999999"})
     EXPECT_FALSE(accepts("KEV_MIRROR_MIN", wrong)) << wrong;
 }
 
@@ -103,8 +104,8 @@ TEST(Options, EveryRowAcceptsItsOwnDefault) {
 }
 
 TEST(Options, TheEnvironmentIsReadAndItsMistakesReported) {
-  Options options = parse({"PATH=/bin", "KEV_ENGINE=off", "KEV_STATS=/tmp/x.%p", "KEV_MIRROR_MIN=many", "KEV_COLOUR=red",
-                           "KEV_VERBOSE=1", "KEVIN=1", "KEV_", "XKEV_ENGINE=auto"});
+  Options options = parse({"PATH=/bin", "KEV_ENGINE=off", "KEV_STATS=/tmp/x.%p", "KEV_MIRROR_MIN=many",
+                           "KEV_COLOUR=red", "KEV_VERBOSE=1", "KEVIN=1", "KEV_", "XKEV_ENGINE=auto"});
   EXPECT_EQ(options.engine, Engine::off);
   EXPECT_STREQ(options.stats, "/tmp/x.%p");
   EXPECT_TRUE(options.verbose);

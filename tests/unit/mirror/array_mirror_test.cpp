@@ -34,7 +34,9 @@ class ArrayMirrorTest : public ::testing::Test {
   }
 
   bool open(unsigned count) { return mirror.open(count, -1) == 0; }
-  bool sync(const std::vector<pollfd>& fds) { return mirror.sync(fds.data(), static_cast<unsigned>(fds.size()), reason); }
+  bool sync(const std::vector<pollfd>& fds) {
+    return mirror.sync(fds.data(), static_cast<unsigned>(fds.size()), reason);
+  }
 
   // Brings the mirror in step and lets it answer, with the kernel's word beside it. How the wait ended, if not by an
   // answer, is in `reason`.

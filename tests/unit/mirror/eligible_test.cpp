@@ -41,7 +41,8 @@ TEST(EligibleTest, PipesAndFifosAre) {
 }
 
 TEST(EligibleTest, SocketsAre) {
-  for (int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) EXPECT_EQ(Kind::watchable, kind_of(make_socketpair(type).in));
+  for (int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET})
+    EXPECT_EQ(Kind::watchable, kind_of(make_socketpair(type).in));
   sockaddr_in address;
   EXPECT_EQ(Kind::watchable, kind_of(make_bound_socket(SOCK_STREAM, address)));
   EXPECT_EQ(Kind::watchable, kind_of(make_bound_socket(SOCK_DGRAM, address)));

@@ -54,7 +54,8 @@ class Report : public ::testing::Test {
     std::string out;
     write_report(
         &header(), pid, format,
-        [](void* to, const char* piece, unsigned length) { static_cast<std::string*>(to)->append(piece, length); }, &out);
+        [](void* to, const char* piece, unsigned length) { static_cast<std::string*>(to)->append(piece, length); },
+        &out);
     return out;
   }
 
@@ -82,8 +83,8 @@ bool json_holds(const std::string& text, const std::string& expression) {
   if (child == 0) {
     ::dup2(ends[0], 0);
     ::close(ends[1]);
-    std::string program =
-        "import json, sys\nj = json.loads(sys.stdin.buffer.read().decode('utf-8'))\nsys.exit(0 if (" + expression + ") else 1)";
+    std::string program = "import json, sys\nj = json.loads(sys.stdin.buffer.read().decode('utf-8'))\nsys.exit(0 if (" +
+                          expression + ") else 1)";
     ::execl("/usr/bin/python3", "python3", "-I", "-c", program.c_str(), nullptr);
     ::execlp("python3", "python3", "-I", "-c", program.c_str(), nullptr);
     ::_exit(127);
@@ -238,9 +239,11 @@ TEST_F(Report, NamesFromOutsideBreakNeitherForm) {
   Slot& full = process("", 999'999'998, 0, State::foreign);
   std::memset(full.command, 'x', sizeof full.command);  // a file whose texts have no end
   std::memset(full.note, 'y', sizeof full.note);
-  EXPECT_TRUE(json_holds(json(), "j['processes'][0]['command'] == 'a\"b\\\\c\\n\\x01\\x7f\\ufffd\\xe9\\ufffd\\ufffd\\ufffd'"))
+  EXPECT_TRUE(
+      json_holds(json(), "j['processes'][0]['command'] == 'a\"b\\\\c\\n\\x01\\x7f\\ufffd\\xe9\\ufffd\\ufffd\\ufffd'"))
       << json();
-  EXPECT_TRUE(json_holds(json(), "j['processes'][1]['command'] == 'x' * 63 and j['processes'][1]['note'] == 'y' * 191"));
+  EXPECT_TRUE(
+      json_holds(json(), "j['processes'][1]['command'] == 'x' * 63 and j['processes'][1]['note'] == 'y' * 191"));
   EXPECT_TRUE(contains(text(), "(a\"b\\c???\xff\xc3\xa9")) << text();
   full.state = static_cast<State>(77);
   EXPECT_TRUE(json_holds(json(), "j['processes'][1]['state'] == 'unknown'"));
@@ -250,7 +253,8 @@ TEST(Writer, WritesDurationsThatCanBeRead) {
   auto duration = [](uint64_t ns) {
     std::string out;
     {
-      Writer writer([](void* to, const char* piece, unsigned n) { static_cast<std::string*>(to)->append(piece, n); }, &out);
+      Writer writer([](void* to, const char* piece, unsigned n) { static_cast<std::string*>(to)->append(piece, n); },
+                    &out);
       writer.duration(ns);
     }
     return out;

@@ -206,10 +206,12 @@ class Explorer {
   static unsigned written(unsigned plain) { return kWords + 2 * plain; }
   static unsigned was_read(unsigned plain) { return kWords + 2 * plain + 1; }
   static bool releases(std::memory_order order) {
-    return order == std::memory_order_release || order == std::memory_order_acq_rel || order == std::memory_order_seq_cst;
+    return order == std::memory_order_release || order == std::memory_order_acq_rel ||
+           order == std::memory_order_seq_cst;
   }
   static bool acquires(std::memory_order order) {
-    return order == std::memory_order_acquire || order == std::memory_order_acq_rel || order == std::memory_order_seq_cst;
+    return order == std::memory_order_acquire || order == std::memory_order_acq_rel ||
+           order == std::memory_order_seq_cst;
   }
   static void join(View& into, const View& from) {
     for (unsigned i = 0; i < kViews; ++i)

@@ -12,28 +12,10 @@
 #include "support/interleave.hpp"
 
 namespace kev::wait {
-namespace {
+// A broken ring is the ring on broken atomic words. Not in the unnamed namespace: gcc warns where a header's template
+// has fields of such types.
+namespace broken {
 
-using interleave::Explorer;
-using interleave::Plain;
-using interleave::Result;
-using interleave::require;
-
-using Numbers = std::vector<int>;
-
-// How a user of the ring, or the ring itself, is broken.
-enum class Flaw {
-  none,
-  publish_before_write,
-  publish_beyond_room,
-  commit_before_read,
-  keep_claim,
-  sleep_without_looking,
-  look_at_another_index,
-  forget_to_wake,
-};
-
-// A broken ring is the ring on broken atomic words.
 template <typename T>
 struct Unordered : interleave::Atomic<T> {  // no order at all
   using Base = interleave::Atomic<T>;
@@ -71,6 +53,29 @@ struct BlindExchange : interleave::Atomic<T> {  // the claim does not look at al
     Base::store(desired, std::memory_order_release);
     return true;
   }
+};
+
+}  // namespace broken
+
+namespace {
+
+using interleave::Explorer;
+using interleave::Plain;
+using interleave::Result;
+using interleave::require;
+
+using Numbers = std::vector<int>;
+
+// How a user of the ring, or the ring itself, is broken.
+enum class Flaw {
+  none,
+  publish_before_write,
+  publish_beyond_room,
+  commit_before_read,
+  keep_claim,
+  sleep_without_looking,
+  look_at_another_index,
+  forget_to_wake,
 };
 
 template <template <typename> class Atomic = interleave::Atomic>
@@ -266,16 +271,16 @@ TEST(ReadyRingModelTest, FindsAProducerThatDoesNotWake) {
 }
 
 TEST(ReadyRingModelTest, FindsAClaimThatLooksAndStoresInTwoSteps) {
-  expect_found(World<TornExchange>().two_consumers(2, 1));
+  expect_found(World<broken::TornExchange>().two_consumers(2, 1));
 }
 
 TEST(ReadyRingModelTest, FindsAClaimThatDoesNotCompare) {
-  expect_found(World<BlindExchange>().two_consumers(2, 1));
+  expect_found(World<broken::BlindExchange>().two_consumers(2, 1));
 }
 
 TEST(ReadyRingModelTest, FindsMissingMemoryOrders) {
-  expect_found(World<Unordered>().one_consumer(2, 2));
-  expect_found(World<UnacquiredLoads>().one_consumer(2, 2));
+  expect_found(World<broken::Unordered>().one_consumer(2, 2));
+  expect_found(World<broken::UnacquiredLoads>().one_consumer(2, 2));
 }
 
 }  // namespace

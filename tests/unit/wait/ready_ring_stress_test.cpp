@@ -44,8 +44,8 @@ class Stress {
     return next;
   }
 
-  // Takes until the producer has finished and nothing is left, every fourth time giving back what it claimed. The numbers
-  // must grow; returns their count.
+  // Takes until the producer has finished and nothing is left, every fourth time giving back what it claimed. The
+  // numbers must grow; returns their count.
   std::uint64_t consume(unsigned max) {
     std::uint64_t taken = 0, last = 0;
     for (unsigned round = 0;; ++round) {

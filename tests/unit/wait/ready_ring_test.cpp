@@ -8,6 +8,14 @@
 #include <vector>
 
 namespace kev::wait {
+// Starts with the given counts instead of 0.
+template <typename T>
+struct Aged : std::atomic<T> {
+  Aged(T) : std::atomic<T>(T(-3)) {}
+  void store(T value, std::memory_order order) { std::atomic<T>::store(value == 0 && young ? T(-3) : value, order); }
+  static inline bool young = true;
+};
+
 namespace {
 
 class ReadyRingTest : public ::testing::Test {
@@ -127,14 +135,6 @@ TEST_F(ReadyRingTest, HoldsOneEventAtACapacityOfOne) {
   EXPECT_EQ((Numbers{2}), consume(2));
 }
 
-// Starts with the given counts instead of 0.
-template <typename T>
-struct Aged : std::atomic<T> {
-  Aged(T) : std::atomic<T>(T(-3)) {}
-  void store(T value, std::memory_order order) { std::atomic<T>::store(value == 0 && young ? T(-3) : value, order); }
-  static inline bool young = true;
-};
-
 TEST(ReadyRingCountsTest, WrapAround) {
   int slots[4];
   ReadyRing<int, Aged> ring;
@@ -164,7 +164,8 @@ TEST_F(ReadyRingTest, BehavesAsAQueueThatIsNeverFullerThanItsCapacity) {
   for (int step = 0; step < 100'000; ++step) {
     switch (random() % 4) {
       case 0: {
-        unsigned wanted = static_cast<unsigned>(random() % 6), fits = 4 - static_cast<unsigned>(queue.size() + claimed.size());
+        unsigned wanted = static_cast<unsigned>(random() % 6),
+                 fits = 4 - static_cast<unsigned>(queue.size() + claimed.size());
         ASSERT_EQ(wanted < fits ? wanted : fits, produce(next, wanted));
         for (unsigned i = 0; i < wanted && i < fits; ++i) queue.push_back(next++);
         break;

@@ -52,10 +52,10 @@ struct Entry {
   static void scenario_##name([[maybe_unused]] char** arguments)
 
 #define SCENARIO_MAIN                                                        \
-  int main(int count, char** words) {                                        \
+  int main(int count, char** command) {                                      \
     for (auto* e = ::scenario::Entry::first(); count > 1 && e; e = e->next)  \
-      if (::strcmp(e->name, words[1]) == 0) {                                \
-        e->body(words + 2);                                                  \
+      if (::strcmp(e->name, command[1]) == 0) {                              \
+        e->body(command + 2);                                                \
         return 0;                                                            \
       }                                                                      \
     ::dprintf(2, "no such scenario\n");                                      \
