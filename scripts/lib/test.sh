@@ -58,6 +58,15 @@ run_quick() {
   run_meson "$folder" unit "suite unit" --suite unit
 }
 
+# The arm64 build, by Debian's cross compiler, and what of its tests the emulator can run.
+run_aarch64() {
+  local folder=$root/build-aarch64 cross=()
+  [ -f "$folder/build.ninja" ] || cross=(--cross-file "$root/scripts/cross/aarch64.ini")
+  configure "$folder" "${cross[@]}" "${strict[@]}"
+  compile_targets "$folder" "preload/libkev-preload.so tools/kev-conformance"
+  run_meson "$folder" aarch64 "suite aarch64 (cross-compiled, emulated)" --suite aarch64
+}
+
 run_named() {
   local folder=$1 name
   shift
