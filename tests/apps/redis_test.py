@@ -171,6 +171,17 @@ class Processes(RedisTest):
             self.assertEqual(redis.ask('DEBUG', 'DIGEST'), digest)
         self.assertEqual(again.stop(signal.SIGINT), 0)
 
+    def test_a_crash_report_cancels_the_background_threads(self):
+        log = self.stage.folder + '/crash.log'
+        server, port = self.server('--io-threads', '3', '--logfile', log)
+        with Redis(port) as redis:
+            redis.sock.sendall(encode('DEBUG', 'SEGFAULT'))
+            self.assertEqual(read_all(redis.sock), b'')
+        self.assertEqual(server.wait(60), -signal.SIGSEGV)
+        with open(log, encoding='utf-8', errors='replace') as file:
+            ended = re.findall(r'# (Bio|IO) thread.* terminated$', file.read(), re.MULTILINE)
+        self.assertEqual((ended.count('Bio'), ended.count('IO')), (3, 2))
+
     def test_a_replica_follows_its_master(self):
         _, port = self.server('--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0')
         with Redis(port) as master:
