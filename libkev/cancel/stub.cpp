@@ -8,7 +8,6 @@
 
 #include "cancel/libc.hpp"
 #include "cancel/request.hpp"
-#include "stats/writer.hpp"
 
 constinit thread_local kev::cancel::Record kev_cancel_self = {};
 
