@@ -78,6 +78,9 @@ void connect_threads() {
   cancel::libc.setcancelstate = next.pthread_setcancelstate;
   find(cancel::libc.testcancel, "pthread_testcancel");
   find(cancel::libc.getcpuclockid, "pthread_getcpuclockid");
+  find(cancel::libc.register_cancel, "__pthread_register_cancel");
+  find(cancel::libc.unregister_cancel, "__pthread_unregister_cancel");
+  find(cancel::libc.unwind_next, "__pthread_unwind_next");
 }
 
 // Which cancellation points are made here: all, where nobody stands behind us who wants to see them.

@@ -16,6 +16,9 @@ struct Libc {
   void (*testcancel)();
   int (*setcancelstate)(int, int*);
   int (*getcpuclockid)(pthread_t, clockid_t*);
+  void (*register_cancel)(__pthread_unwind_buf_t*);
+  void (*unregister_cancel)(__pthread_unwind_buf_t*);
+  void (*unwind_next)(__pthread_unwind_buf_t*);
 };
 extern Libc libc;
 

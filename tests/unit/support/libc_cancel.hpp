@@ -6,7 +6,11 @@
 namespace unit {
 
 inline void connect_libc() {
-  kev::cancel::libc = {::pthread_cancel, ::pthread_testcancel, ::pthread_setcancelstate, ::pthread_getcpuclockid};
+  kev::cancel::libc = {};
+  kev::cancel::libc.cancel = ::pthread_cancel;
+  kev::cancel::libc.testcancel = ::pthread_testcancel;
+  kev::cancel::libc.setcancelstate = ::pthread_setcancelstate;
+  kev::cancel::libc.getcpuclockid = ::pthread_getcpuclockid;
 }
 
 }  // namespace unit
