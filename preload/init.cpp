@@ -77,6 +77,7 @@ void connect_threads() {
   cancel::libc.cancel = next.pthread_cancel;
   cancel::libc.setcancelstate = next.pthread_setcancelstate;
   find(cancel::libc.testcancel, "pthread_testcancel");
+  find(cancel::libc.setcanceltype, "pthread_setcanceltype");
   find(cancel::libc.getcpuclockid, "pthread_getcpuclockid");
   find(cancel::libc.register_cancel, "__pthread_register_cancel");
   find(cancel::libc.unregister_cancel, "__pthread_unregister_cancel");

@@ -85,8 +85,10 @@ int cancel_self(pthread_t thread, bool enabled) {
 }
 
 int cancel_other(pthread_t thread) {
-  Slot& slot = Slot::claim(thread);
   Record& target = record_of(thread);
+  // libc, too, sends nothing to a thread that is marked already: it is in its clean-up handlers, perhaps.
+  if (target.told.exchange(true, std::memory_order_seq_cst)) return mark(thread);
+  Slot& slot = Slot::claim(thread);
   target.requests.fetch_add(1, std::memory_order_seq_cst);
   synchronize();
   bool waits = target.inside.load(std::memory_order_seq_cst) != 0 && !target.disabled.load(std::memory_order_seq_cst);
@@ -96,6 +98,8 @@ int cancel_other(pthread_t thread) {
   bool can_wake = error == 0 && number > 0;
   bool signalled = can_wake && (waits || slot.was_given_up());
   if (signalled) error = wake(number);
+  // It waits in the stub for the slot: it may be told by whoever tries next.
+  if (signalled && waits && error == EAGAIN) target.told.store(false, std::memory_order_seq_cst);
   if (slot.release() && !signalled && can_wake) error = wake(number);
   return error;
 }
@@ -110,9 +114,13 @@ int cancel(pthread_t thread) {
   bool in_handler = self.cancels;
   self.cancels = true;
   int state = PTHREAD_CANCEL_ENABLE;
+  int type = PTHREAD_CANCEL_DEFERRED;
   libc.setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  libc.setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
   int error = thread == pthread_self() ? cancel_self(thread, enabled) : cancel_other(thread);
+  // In this order: where the state ends the thread, libc forgets to say that it was cancelled.
   libc.setcancelstate(state, nullptr);
+  libc.setcanceltype(type, nullptr);
   self.cancels = in_handler;
   if (self.passed_point && !in_handler) {
     self.passed_point = false;
@@ -148,6 +156,7 @@ void before_filter() {
 void after_fork() {
   Slot::forget_all();
   self().raised.store(false, std::memory_order_relaxed);
+  self().told.store(false, std::memory_order_relaxed);
   if (setup.load(std::memory_order_relaxed) == Setup::at_work) setup.store(Setup::none, std::memory_order_relaxed);
 }
 

@@ -54,15 +54,15 @@ void raise_again(ucontext_t& context) {
   raise();
 }
 
-// Whether the frame in the stub has been left by siglongjmp, as far as stack pointers tell: code that runs on the frame's
-// own stack is below it as long as it stands.
+// Whether the frame in the stub has been left by siglongjmp, as far as can be told: code that runs on the frame's own stack
+// is below it as long as it stands, and it is not overwritten.
 bool is_left(const ucontext_t& context, uintptr_t frame) {
   auto on_alternate = [&](uintptr_t at) {
     return at - reinterpret_cast<uintptr_t>(context.uc_stack.ss_sp) < context.uc_stack.ss_size;
   };
   uintptr_t at = arch::stack_pointer(context);
   if (on_alternate(at) != on_alternate(frame)) return on_alternate(frame);
-  return at > frame;
+  return at > frame || !arch::is_stub_frame(frame);
 }
 
 void on_signal(int signal, siginfo_t* info, void* where) {

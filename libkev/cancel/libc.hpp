@@ -15,6 +15,7 @@ struct Libc {
   int (*cancel)(pthread_t);
   void (*testcancel)();
   int (*setcancelstate)(int, int*);
+  int (*setcanceltype)(int, int*);
   int (*getcpuclockid)(pthread_t, clockid_t*);
   void (*register_cancel)(__pthread_unwind_buf_t*);
   void (*unregister_cancel)(__pthread_unwind_buf_t*);

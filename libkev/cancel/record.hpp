@@ -22,6 +22,8 @@ struct Record {
   std::atomic<uintptr_t> inside;
   // The value of `requests` after the last signal.
   std::atomic<uint32_t> arrived;
+  // A canceller has taken it upon itself: those that come later have nothing to add.
+  std::atomic<bool> told;
   // As pthread_setcancelstate() left it.
   std::atomic<bool> disabled;
   // A signal to itself is underway, blocked until a handler returns.

@@ -19,7 +19,9 @@ constinit std::atomic<unsigned> in_use{0};
 
 // Nothing but time: under a seccomp filter no system call may be made here.
 void pause(int round) {
-  if (round < kSpins || process::is_quiet())
+  if (process::is_quiet())
+    for (int i = 0; i < 100; ++i) arch::relax();
+  else if (round < kSpins)
     arch::relax();
   else if (round < kSpins + kYields)
     os::yield();

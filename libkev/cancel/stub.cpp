@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <sys/syscall.h>
 
+#include "cancel/handler.hpp"
 #include "cancel/libc.hpp"
 #include "cancel/request.hpp"
 
@@ -37,5 +38,7 @@ extern "C" [[gnu::visibility("hidden")]] long kev_cp_cancelled(long a, long b, l
 extern "C" [[gnu::visibility("hidden")]] long kev_cp_returned(long result, int number, unsigned long how) {
   settle();
   if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) act();
+  // A handler's own call has had its result, and the signal: the call that the handler interrupted must look as well.
+  if (!self().disabled.load(std::memory_order_relaxed)) look_again_below();
   return result;
 }

@@ -10,6 +10,7 @@ inline void connect_libc() {
   kev::cancel::libc.cancel = ::pthread_cancel;
   kev::cancel::libc.testcancel = ::pthread_testcancel;
   kev::cancel::libc.setcancelstate = ::pthread_setcancelstate;
+  kev::cancel::libc.setcanceltype = ::pthread_setcanceltype;
   kev::cancel::libc.getcpuclockid = ::pthread_getcpuclockid;
 }
 
