@@ -57,8 +57,8 @@ using namespace kev::preload;
 namespace process = kev::process;
 
 extern "C" KEV_HOT int kev_close(int fd) {
-  // Looked at once, before the call, so that the common case is short. A mirror that takes up the number just now is told
-  // when the number comes back (make.cpp), and otherwise by its verification, as after a raw close.
+  // Looked at once, before the call, so that the common case is short. A mirror that takes up the number just now is
+  // told when the number comes back (make.cpp), and otherwise by its verification, as after a raw close.
   if (!process::is_marked(fd)) [[likely]]
     return close_number(fd);
   return close_marked(fd);

@@ -105,8 +105,8 @@ extern "C" int kev_eventfd_write(int fd, eventfd_t value) {
   return point(SYS_write, fd, &value, sizeof value) == static_cast<long>(sizeof value) ? 0 : -1;
 }
 
-// glibc 2.41 and newer may fill the buffer without entering the kernel; where it does not, the kernel waits for entropy once
-// after it has booted, and nothing that is lost is missed.
+// glibc 2.41 and newer may fill the buffer without entering the kernel; where it does not, the kernel waits for entropy
+// once after it has booted, and nothing that is lost is missed.
 extern "C" ssize_t kev_getrandom(void* buffer, size_t size, unsigned flags) {
   if (!has_points(Family::io) || shim.libc_has_random) return real().getrandom(buffer, size, flags);
   return point(SYS_getrandom, buffer, size, flags);

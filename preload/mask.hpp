@@ -1,7 +1,7 @@
 // A signal mask without the C library's own two signals.
 //
-// A mask made by memset() holds them, libc's sigfillset() does not. A call that waits with them blocked cannot be told that
-// its thread is cancelled.
+// A mask made by memset() holds them, libc's sigfillset() does not. A call that waits with them blocked cannot be told
+// that its thread is cancelled.
 #pragma once
 
 #include <arch_syscall.hpp>

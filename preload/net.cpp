@@ -1,9 +1,9 @@
 // Connecting, sending and receiving: each is one system call, and a cancellation point.
 //
-// A descriptor that is sent to another process outlives the number's close here, and what it had registered in a private
-// set goes on reporting: noting that it was sent lets the mirror begin anew when the number changes hands. One that is
-// received takes a number like any other that comes. Messages are looked at after the call has taken them: they were memory
-// then.
+// A descriptor that is sent to another process outlives the number's close here, and what it had registered in a
+// private set goes on reporting: noting that it was sent lets the mirror begin anew when the number changes hands. One
+// that is received takes a number like any other that comes. Messages are looked at after the call has taken them: they
+// were memory then.
 #include <cstring>
 #include <sys/syscall.h>
 

@@ -1,7 +1,7 @@
 // The program's own waits, as it made them: by the core's stub, or by the definition behind ours.
 //
-// Each returns what the libc function of the name returns. Where the kernel has only the newer call (arm64), that one is
-// made, as libc does.
+// Each returns what the libc function of the name returns. Where the kernel has only the newer call (arm64), that one
+// is made, as libc does.
 #pragma once
 
 #include <sys/syscall.h>

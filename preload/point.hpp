@@ -51,7 +51,8 @@ inline bool has_points(Family family) { return shim.points[static_cast<unsigned>
 // Beside the stub, for the sake of the processor's tables.
 #define KEV_HOT [[gnu::section(".text.hot.kev")]]
 
-// The functions that are one system call: KEV_POINT(symbol, family, result, (parameters), (arguments), (kernel's words)).
+// The functions that are one system call: KEV_POINT(symbol, family, result, (parameters), (arguments), (kernel's
+// words)).
 #define KEV_POINT(symbol, family, result, parameters, arguments, words)               \
   extern "C" KEV_HOT result kev_##symbol parameters {                                 \
     if (!kev::preload::has_points(kev::preload::Family::family)) [[unlikely]]         \

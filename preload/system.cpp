@@ -1,7 +1,7 @@
 // system(): a shell that is waited for, at a cancellation point.
 //
-// libc's own does the same by functions inside itself. A cancelled thread kills its shell and reaps it, and puts the signals
-// back; a shell that has ended has its status returned.
+// libc's own does the same by functions inside itself. A cancelled thread kills its shell and reaps it, and puts the
+// signals back; a shell that has ended has its status returned.
 #include <arch_syscall.hpp>
 #include <atomic>
 #include <cerrno>
@@ -90,7 +90,8 @@ int start(Shell& shell, const char* command) {
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   const char* const arguments[] = {"sh", "-c", command, nullptr};
-  int error = kev_posix_spawn(&shell.pid, "/bin/sh", nullptr, &attributes, const_cast<char* const*>(arguments), environ);
+  int error =
+      kev_posix_spawn(&shell.pid, "/bin/sh", nullptr, &attributes, const_cast<char* const*>(arguments), environ);
   posix_spawnattr_destroy(&attributes);
   return error;
 }

@@ -1,8 +1,8 @@
 // The calls by which threads begin and are cancelled.
 //
-// The C library keeps the state and ends the thread; the core makes the thread look (libkev/cancel), whoever stands between
-// us and the C library. In a process without libpthread (glibc before 2.34) there is nothing behind the first two: whoever
-// asks for a thread gets none.
+// The C library keeps the state and ends the thread; the core makes the thread look (libkev/cancel), whoever stands
+// between us and the C library. In a process without libpthread (glibc before 2.34) there is nothing behind the first
+// two: whoever asks for a thread gets none.
 #include <cerrno>
 
 #include "cancel/canceller.hpp"

@@ -1,7 +1,7 @@
 // Waiting for signals: one that was taken is returned.
 //
-// The C library's own signals are kept out of the masks and sets: with them, a thread could not be told to end, or would
-// be handed the telling itself.
+// The C library's own signals are kept out of the masks and sets: with them, a thread could not be told to end, or
+// would be handed the telling itself.
 #include <csignal>
 #include <sys/syscall.h>
 

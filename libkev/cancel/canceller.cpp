@@ -16,14 +16,14 @@ constinit Libc libc = {};
 
 namespace {
 
-// Whether our handler stands in front of libc's, which comes with libc's first pthread_cancel() (glibc 2.34) or when the
-// program starts.
+// Whether our handler stands in front of libc's, which comes with libc's first pthread_cancel() (glibc 2.34) or when
+// the program starts.
 enum class Setup : int { none, at_work, done };
 constinit std::atomic<Setup> setup{Setup::none};
 constinit std::atomic<bool> has_barrier{false};
 
-// libc's pthread_cancel(). Until our handler stands one thread at a time makes it, so that libc does not put its own over
-// it. The others wait, unless that takes long (libc may want the loader's lock).
+// libc's pthread_cancel(). Until our handler stands one thread at a time makes it, so that libc does not put its own
+// over it. The others wait, unless that takes long (libc may want the loader's lock).
 int mark(pthread_t thread) {
   constexpr int kPatience = 20'000;
   Setup expected = Setup::none;
@@ -64,8 +64,8 @@ int thread_number(pthread_t thread) {
   return static_cast<int>(~(clock >> 3));
 }
 
-// Sends the signal until it is one that met our handler. A queue that is full is tried again for a while: the mark is made,
-// and nobody else wakes the thread.
+// Sends the signal until it is one that met our handler. A queue that is full is tried again for a while: the mark is
+// made, and nobody else wakes the thread.
 int wake(int number) {
   constexpr int kTries = 100;
   for (int tries = 0; has_handler(); ++tries) {
@@ -107,8 +107,8 @@ int cancel_other(pthread_t thread) {
 }  // namespace
 
 int cancel(pthread_t thread) {
-  // A canceller that is cancelled half-way, by the asynchronous type or in a handler, would leave its slot behind: it is
-  // afterwards. libc looks at the thread's own requests when the state is put back.
+  // A canceller that is cancelled half-way, by the asynchronous type or in a handler, would leave its slot behind: it
+  // is afterwards. libc looks at the thread's own requests when the state is put back.
   Record& self = cancel::self();
   bool enabled = !self.disabled.load(std::memory_order_relaxed);
   bool in_handler = self.cancels;

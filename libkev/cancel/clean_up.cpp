@@ -1,4 +1,5 @@
-// What pthread_cleanup_push() is where the compiler unwinds nothing: a jump that libc makes to us as it passes this frame.
+// What pthread_cleanup_push() is where the compiler unwinds nothing: a jump that libc makes to us as it passes this
+// frame.
 #include "cancel/clean_up.hpp"
 
 #include <csetjmp>
@@ -9,7 +10,8 @@
 namespace kev::cancel {
 
 void check_with_clean_up(void (*clean_up)(void*), void* argument) {
-  if (libc.register_cancel == nullptr || libc.unregister_cancel == nullptr || libc.unwind_next == nullptr) return check();
+  if (libc.register_cancel == nullptr || libc.unregister_cancel == nullptr || libc.unwind_next == nullptr)
+    return check();
   __pthread_unwind_buf_t buffer;
   if (__sigsetjmp(reinterpret_cast<__jmp_buf_tag*>(&buffer), 0) != 0) {
     clean_up(argument);

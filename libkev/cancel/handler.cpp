@@ -5,9 +5,9 @@
 //   in a handler that interrupted a stub           the signal is raised again, blocked until that handler returns
 //   anywhere else                                  it is not in a call of ours: the mark waits for its next one
 //
-// The C library's handler goes first: it acts in its own cancellation points and in the asynchronous type, and does nothing
-// otherwise. It is not shown the signals that a thread raises for itself: it would take them for requests. Any system call
-// that the signal interrupts is restarted if the kernel can.
+// The C library's handler goes first: it acts in its own cancellation points and in the asynchronous type, and does
+// nothing otherwise. It is not shown the signals that a thread raises for itself: it would take them for requests. Any
+// system call that the signal interrupts is restarted if the kernel can.
 #include "cancel/handler.hpp"
 
 #include <arch_context.hpp>
@@ -54,8 +54,8 @@ void raise_again(ucontext_t& context) {
   raise();
 }
 
-// Whether the frame in the stub has been left by siglongjmp, as far as can be told: code that runs on the frame's own stack
-// is below it as long as it stands, and it is not overwritten.
+// Whether the frame in the stub has been left by siglongjmp, as far as can be told: code that runs on the frame's own
+// stack is below it as long as it stands, and it is not overwritten.
 bool is_left(const ucontext_t& context, uintptr_t frame) {
   auto on_alternate = [&](uintptr_t at) {
     return at - reinterpret_cast<uintptr_t>(context.uc_stack.ss_sp) < context.uc_stack.ss_size;

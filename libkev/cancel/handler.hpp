@@ -6,8 +6,8 @@ namespace kev::cancel {
 // The C library's SIGCANCEL; no program can send, block or handle it by the C library's functions.
 inline constexpr int kSignal = 32;
 
-// Puts our handler in front of the C library's, unless it stands there. False if there is none of the C library's yet: it
-// comes with the first pthread_cancel() of a thread that has not ended (glibc 2.34), or with the program's start.
+// Puts our handler in front of the C library's, unless it stands there. False if there is none of the C library's yet:
+// it comes with the first pthread_cancel() of a thread that has not ended (glibc 2.34), or with the program's start.
 // Any thread. System calls: rt_sigaction.
 bool stand_in_front();
 

@@ -23,8 +23,8 @@ struct Libc {
 };
 extern Libc libc;
 
-// Acts on a pending request, unless cancellation is disabled. Cancellation point, and nothing else. A child of vfork is no
-// thread of its own: its parent's request is not for it.
+// Acts on a pending request, unless cancellation is disabled. Cancellation point, and nothing else. A child of vfork is
+// no thread of its own: its parent's request is not for it.
 inline void check() {
   if (libc.testcancel != nullptr && !process::in_vfork_child()) libc.testcancel();
 }

@@ -17,8 +17,8 @@ struct Record {
   std::atomic<uint32_t> requests;
   // The value of `requests` for which the signals have all arrived. The thread's own, as the rest but `requests` is.
   uint32_t settled;
-  // In the stub: the stack pointer of its frame, or of the innermost one if a handler interrupted it. 0 outside. After a
-  // handler's siglongjmp out of a call it stays, until a signal finds it stale.
+  // In the stub: the stack pointer of its frame, or of the innermost one if a handler interrupted it. 0 outside. After
+  // a handler's siglongjmp out of a call it stays, until a signal finds it stale.
   std::atomic<uintptr_t> inside;
   // The value of `requests` after the last signal.
   std::atomic<uint32_t> arrived;

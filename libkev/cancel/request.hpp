@@ -6,7 +6,7 @@
 //
 //   canceller                                       target
 //   1  slot := target                               a  inside := frame
-//   2  requests += 1                                b  requests != seen?  -> settle(): wait for the slot, look at libc's mark
+//   2  requests += 1                                b  requests != seen?  -> settle(): wait for the slot; the mark
 //   3  every thread passes a barrier                c  the system call
 //   4  read inside, disabled          d  inside := 0
 //   5  libc's pthread_cancel: the mark              e  requests != 0?     -> settle(): wait for the slot, take delivery
@@ -20,8 +20,8 @@
 // - Without membarrier(2) (a seccomp filter, an old kernel) 3 is a pause, much longer than a processor keeps a store to
 //   itself.
 // - A thread that the signal itself sent to look has nothing to wait for: `arrived` says so.
-// - The wait is bounded (a fork may have copied a slot whose canceller is not in the child; a canceller may wait for the
-//   loader's lock that the target holds). A target that gives up, and has cancellation enabled, says so in the slot,
+// - The wait is bounded: a fork may have copied a slot whose canceller is not in the child, and a canceller may wait for
+//   the loader's lock that the target holds. A target that gives up, and has cancellation enabled, says so in the slot,
 //   and the canceller then signals it at 6 whatever it read at 4.
 #pragma once
 

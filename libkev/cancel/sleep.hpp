@@ -21,9 +21,9 @@ struct StandIn {
 };
 extern StandIn stand_in;
 
-// Sleeps until one of `fds` is ready, a handler ran (-EINTR) or the deadline passed (0). errno is left as it was.
-// Never acts on a request itself, since the caller holds a record: returns kCancelled if there is one that was not looked
-// at yet. `seen` is what settle() returned when it was.
+// Sleeps until one of `fds` is ready, a handler ran (-EINTR) or the deadline passed (0). errno is left as it was. Never
+// acts on a request itself, since the caller holds a record: returns kCancelled if there is one that was not looked at
+// yet. `seen` is what settle() returned when it was.
 int sleep(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigset_t* mask, unsigned seen = 0);
 
 // The same for select's sets.

@@ -33,8 +33,8 @@ extern "C" [[gnu::visibility("hidden")]] long kev_cp_cancelled(long a, long b, l
   return kev_syscall_cp(a, b, c, d, e, f, number, seen);
 }
 
-// The call has a result, and there is, or was, a request. A wait that was interrupted has done nothing and may act on it;
-// close() has, whatever it returns.
+// The call has a result, and there is, or was, a request. A wait that was interrupted has done nothing and may act on
+// it; close() has, whatever it returns.
 extern "C" [[gnu::visibility("hidden")]] long kev_cp_returned(long result, int number, unsigned long how) {
   settle();
   if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) act();

@@ -1,8 +1,8 @@
 // A system call that is a cancellation point: all of them go through the one stub of arch/<cpu>/syscall_cp.S.
 //
-// The stub looks for a request, makes the call and returns; a signal that finds it between the look and the result sends
-// it to the cancel path instead (handler.cpp). So a call either has its result, or has done nothing: nothing is lost.
-// Cancellation points all; async-signal-safe; errno is never touched.
+// The stub looks for a request, makes the call and returns; a signal that finds it between the look and the result
+// sends it to the cancel path instead (handler.cpp). So a call either has its result, or has done nothing: nothing is
+// lost. Cancellation points all; async-signal-safe; errno is never touched.
 #pragma once
 
 namespace kev::cancel {
@@ -17,8 +17,8 @@ inline constexpr long kCancelled = -4096;
 
 extern "C" {
 
-// Makes system call `number`. Returns its value or -errno. A pending request is acted on first, and one that comes while
-// the call waits; a request that finds cancellation disabled changes nothing.
+// Makes system call `number`. Returns its value or -errno. A pending request is acted on first, and one that comes
+// while the call waits; a request that finds cancellation disabled changes nothing.
 __attribute__((visibility("hidden"))) long kev_syscall_cp(long a, long b, long c, long d, long e, long f, long number,
                                                           unsigned long how);
 

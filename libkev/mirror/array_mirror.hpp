@@ -37,8 +37,8 @@ class ArrayMirror {
   // Makes room for arrays of up to `count` entries, and the engine. 0 or -errno.
   int open(unsigned count, int wake_fd);
   void close();
-  // Closes the engine, gives the holds back, and leaves the rest to a frame that is still inside: it will find the engine
-  // gone.
+  // Closes the engine, gives the holds back, and leaves the rest to a frame that is still inside: it will find the
+  // engine gone.
   void disconnect();
 
   // Takes `fds` as the array to mirror. False: it cannot be, or not worthwhile; `reason` says why.

@@ -70,8 +70,8 @@ bool ArrayMirror::sync(const pollfd* fds, unsigned count, Fallback& reason) {
   return apply(fds, count, reason);
 }
 
-// Compares the array with the shadow, and notes which blocks of it have revents to be cleared. One pass that the compiler
-// vectorises: an entry is 8 bytes, of which the shadow's revents are 0.
+// Compares the array with the shadow, and notes which blocks of it have revents to be cleared. One pass that the
+// compiler vectorises: an entry is 8 bytes, of which the shadow's revents are 0.
 bool ArrayMirror::scan(const pollfd* fds, unsigned count) {
   static_assert(sizeof(pollfd) == 8 && offsetof(pollfd, revents) == 6 && std::endian::native == std::endian::little);
   if (count != count_) {

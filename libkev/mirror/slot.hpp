@@ -98,8 +98,8 @@ struct Slot {
     useful = 0;
   }
 
-  // What the mirror has saved, in nanoseconds, up to a reserve that pays for registering everything anew once. False: the
-  // kernel alone would have been cheaper.
+  // What the mirror has saved, in nanoseconds, up to a reserve that pays for registering everything anew once. False:
+  // the kernel alone would have been cheaper.
   bool account(int64_t native_ns, int64_t core_ns, unsigned entries) {
     int64_t reserve = (64 + 3 * int64_t{entries}) * costs().core_entry_ns;
     balance_ns += native_ns - core_ns;

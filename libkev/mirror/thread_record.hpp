@@ -10,8 +10,8 @@
 // (`revoke`), wakes the sleeper and looks again: either it finds the record idle, or the owner saw the request as it
 // left. busy carries the stack pointer of the owner's frame: an entry from a deeper frame is a signal handler that
 // interrupted it (the kernel answers that one); an entry from the same or a shallower frame shows that the busy frame
-// was left by siglongjmp, and so does one that finds the busy frame's cookie overwritten. Then the record is abandoned, its memory left as it is, since a frame on another stack may
-// still come back to it, and the thread gets a new one.
+// was left by siglongjmp, and so does one that finds the busy frame's cookie overwritten. Then the record is abandoned,
+// its memory left as it is, since a frame on another stack may still come back to it, and the thread gets a new one.
 #pragma once
 
 #include <atomic>

@@ -65,8 +65,8 @@ bool prepare(const Call& call, Mirror& mirror, bool is_new, stats::Fallback& rea
   return !is_stopped() && call.sync(mirror, reason);
 }
 
-// A mirror could not be used. What passes by itself is tried again at the next call; what does not is left to the kernel
-// for a while.
+// A mirror could not be used. What passes by itself is tried again at the next call; what does not is left to the
+// kernel for a while.
 template <typename Mirror>
 void step_back(Slot& slot, Mirror& mirror, stats::Fallback reason) {
   using stats::Fallback;
@@ -149,8 +149,8 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   return true;
 }
 
-// The program's own call, as a cancellation point: nothing is held any more, and the program's mask stands while a request
-// is looked at.
+// The program's own call, as a cancellation point: nothing is held any more, and the program's mask stands while a
+// request is looked at.
 template <typename Call>
 int own_call(const Call& call, const wait::Deadline& deadline, const sigset_t* mask, wait::SignalGate& gate) {
   unsigned seen = 0;

@@ -45,7 +45,9 @@ inline void enter_kernel() { arch::syscall(SYS_getppid); }
 
 // Whether every other thread of the process has passed a barrier since. The first call takes an RCU grace period (about
 // 10 ms) if there are other threads; kernel 4.14.
-inline bool register_barrier() { return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0; }
+inline bool register_barrier() {
+  return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0;
+}
 inline bool barrier_in_all_threads() { return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0; }
 
 inline int thread_id() { return static_cast<int>(arch::syscall(SYS_gettid)); }

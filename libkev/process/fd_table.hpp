@@ -38,9 +38,9 @@ bool map_fd_table();
 // In a forked child: nothing is held and nothing is ours any more.
 void clear_fd_table();
 
-// One bit per low number: whether its slot was ever marked (in this process since clear_fd_table()). It spares the calls
-// that close and make descriptors a look into the table: another page, which is a TLB miss after every system call where
-// the kernel's page tables are kept apart. Set before the mark, never cleared one by one.
+// One bit per low number: whether its slot was ever marked (in this process since clear_fd_table()). It spares the
+// calls that close and make descriptors a look into the table: another page, which is a TLB miss after every system
+// call where the kernel's page tables are kept apart. Set before the mark, never cleared one by one.
 inline constexpr uint32_t kNearNumbers = 1024;
 extern std::atomic<uint64_t> near_marks[kNearNumbers / 64];
 
