@@ -16,7 +16,7 @@ def figures(path: pathlib.Path) -> dict:
         "libc": report["run"]["c_library"],
         "cases": len(results),
         "failed": report["totals"]["required_failures"],
-        "hung": sum(r["outcome"] == "hang" for r in results) + sum(f.get("hung", 0) for f in races),
+        "hung": sum(r["outcome"] == "hang" and not r["expected"] for r in results) + sum(f.get("hung", 0) for f in races),
         "rounds": sum(f.get("rounds", 0) for f in races),
         "lost": sum(f.get("lost", 0) for f in races),
         "names": [r["name"] for r in results if r["outcome"] in ("fail", "hang") and not r["expected"]],
