@@ -12,7 +12,7 @@
 
 #include "cancel/clean_up.hpp"
 #include "cancel/libc.hpp"
-#include "cancel/request.hpp"
+#include "os/thread.hpp"
 #include "preload/point.hpp"
 #include "process/quiet.hpp"
 
@@ -52,7 +52,7 @@ class Ignored {
 
  private:
   void lock() {
-    while (locked_.exchange(true, std::memory_order_acquire)) arch::relax();
+    while (locked_.exchange(true, std::memory_order_acquire)) os::pause_ns(50'000);
   }
   void unlock() { locked_.store(false, std::memory_order_release); }
 
@@ -96,15 +96,14 @@ int start(Shell& shell, const char* command) {
   return error;
 }
 
-int status_of(Shell& shell) {
+// The status, or -1.
+long status_of(void* argument) {
+  const auto& shell = *static_cast<Shell*>(argument);
   int status = -1;
-  unsigned seen = 0;
-  for (;;) {
-    long result = kev_syscall_cp(shell.pid, word(&status), 0, 0, 0, 0, SYS_wait4, cancel::kReturn | seen);
-    if (result != cancel::kCancelled && result != -EINTR) return result == shell.pid ? status : -1;
-    seen = cancel::settle();
-    cancel::check_with_clean_up(end, &shell);
-  }
+  long result;
+  do result = raw_point(SYS_wait4, shell.pid, &status, 0, nullptr);
+  while (result == -EINTR);
+  return result == shell.pid ? status : -1;
 }
 
 }  // namespace
@@ -126,8 +125,8 @@ extern "C" int kev_system(const char* command) {
   sigprocmask(SIG_BLOCK, &child, &shell.mask);
   int error = start(shell, command);
   constexpr int kNoShell = 127 << 8;  // as if it had ended with 127
-  int status = error == 0 ? status_of(shell) : kNoShell;
+  long status = error == 0 ? kev::cancel::run_with_clean_up(status_of, end, &shell) : kNoShell;
   put_back(shell);
   if (error != 0) errno = error;
-  return status;
+  return static_cast<int>(status);
 }

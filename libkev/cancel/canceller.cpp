@@ -57,13 +57,6 @@ void synchronize() {
   for (int i = 0; i < 2000; ++i) arch::relax();
 }
 
-// The kernel's number of `thread`, which stands in the clock that is its own; 0 if it has ended.
-int thread_number(pthread_t thread) {
-  clockid_t clock;
-  if (libc.getcpuclockid == nullptr || libc.getcpuclockid(thread, &clock) != 0) return 0;
-  return static_cast<int>(~(clock >> 3));
-}
-
 // Sends the signal until it is one that met our handler. A queue that is full is tried again for a while: the mark is
 // made, and nobody else wakes the thread.
 int wake(int number) {

@@ -13,6 +13,7 @@
 #include <arch_context.hpp>
 #include <csignal>
 
+#include "cancel/libc.hpp"
 #include "cancel/record.hpp"
 #include "cancel/stub.hpp"
 #include "os/pid.hpp"
@@ -41,9 +42,10 @@ void raise() {
   Record& self = cancel::self();
   if (self.raised.exchange(true, std::memory_order_relaxed)) return;
   unsigned process = os::getpid();
+  int thread = thread_number(pthread_self());
   // Under a seccomp filter by the call that the C library makes.
-  int error = process::is_quiet() ? os::signal_thread(process, os::thread_id(), kSignal)
-                                  : os::queue_to_thread(process, os::thread_id(), kSignal, own_mark());
+  int error = process::is_quiet() ? os::signal_thread(process, thread, kSignal)
+                                  : os::queue_to_thread(process, thread, kSignal, own_mark());
   if (error < 0) self.raised.store(false, std::memory_order_relaxed);
 }
 
@@ -111,6 +113,8 @@ bool is_in_front() {
 }
 
 void look_again_below() {
+  // A child of vfork would leave its parent's word set, and the signal would be its own.
+  if (process::in_vfork_child()) return;
   if (self().inside.load(std::memory_order_relaxed) != 0) raise();
 }
 

@@ -44,6 +44,8 @@ TEST(CancelTest, AThreadThatHasItDisabledIsNotDisturbed) { expect_like_natively(
 
 TEST(CancelTest, BothVersionsOfTheNamesAreInterposed) { expect_like_natively("both_versions"); }
 
+TEST(CancelTest, AThreadThatEndsInSystemTakesItsShellWithIt) { expect_like_natively("ended_in_system"); }
+
 TEST(CancelTest, WorksUnderAFilter) {
   expect_like_natively("under_a_filter");
   expect_like_natively("before_and_under_a_filter");

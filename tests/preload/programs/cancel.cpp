@@ -920,6 +920,23 @@ SCENARIO(both_versions) {
     }
 }
 
+// However a thread ends in system(), its shell is killed and reaped, and the signals are back.
+SCENARIO(ended_in_system) {
+  for (const int type : {PTHREAD_CANCEL_DEFERRED, PTHREAD_CANCEL_ASYNCHRONOUS}) {
+    Thread thread([type] {
+      ::pthread_setcanceltype(type, nullptr);
+      if (::system("exec sleep 97") != 0) ::write(2, "system ended\n", 13);
+    });
+    thread.wait_until_asleep();
+    ::usleep(50'000);
+    thread.cancel();
+    CHECK(thread.join());
+    struct sigaction action;
+    CHECK(::sigaction(SIGINT, nullptr, &action) == 0 && action.sa_handler == SIG_DFL);
+    CHECK(::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD);
+  }
+}
+
 // ---- Filters ----
 
 namespace {
