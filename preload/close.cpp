@@ -8,6 +8,9 @@
 #include "preload/descriptors.hpp"
 #include "preload/point.hpp"
 
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
@@ -69,6 +72,7 @@ extern "C" int kev___close(int fd) { return kev_close(fd); }
 extern "C" int kev_close_range(unsigned first, unsigned last, int flags) {
   const Next& libc = real();
   bool closes = (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0 && first <= last;
+  if ((static_cast<unsigned>(flags) & CLOSE_RANGE_UNSHARE) != 0) before_own_table();
   if (closes) leave_numbers();
   // glibc before 2.34 has no close_range; the kernel may.
   int result = libc.close_range != nullptr

@@ -71,4 +71,9 @@ inline void leave_number(int fd) {
   if (is_hidden(fd)) mirror::revoke_all();
 }
 
+// The program asks for the lowest number from `minimum` on: ours are not among those that it finds taken.
+inline void leave_numbers_from(long minimum) {
+  if (minimum >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) mirror::revoke_all();
+}
+
 }  // namespace kev::preload

@@ -1,4 +1,5 @@
-// fork, _Fork and daemon: the child drops what it inherited before anything else runs in it.
+// fork, _Fork and daemon: the child drops what it inherited before anything else runs in it. And unshare, after which a
+// thread's numbers are its own.
 //
 // vfork is a stub of its own (arch/<cpu>/vfork.S). Children made in other ways are noticed at their first call
 // (process/generation.hpp); this is the fast path, after which no inherited descriptor of ours is open for long.
@@ -56,6 +57,11 @@ extern "C" int kev_daemon(int stay, int keep_output) {
     check_process();
   }
   return result;
+}
+
+extern "C" int kev_unshare(int flags) {
+  if ((flags & CLONE_FILES) != 0) before_own_table();
+  return real().unshare(flags);
 }
 
 extern "C" int kev_clone(int (*function)(void*), void* stack, int flags, void* argument, pid_t* parent_id, void* tls,

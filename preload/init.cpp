@@ -231,4 +231,11 @@ void before_filter() {
   mirror::stop();
 }
 
+void before_own_table() {
+  if (process::in_vfork_child()) return;
+  if (stats::counting() && shim.mirrors) stats::set_state(stats::State::refused, "a thread has a descriptor table of its own");
+  go_native();
+  mirror::stop();
+}
+
 }  // namespace kev::preload

@@ -4,11 +4,15 @@
 // wrappers of the same name may be. Around it stands the same bookkeeping as around the wrapper.
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "preload/descriptors.hpp"
 
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
@@ -19,7 +23,7 @@ namespace process = kev::process;
 namespace {
 
 // What of a system call the shim has to know.
-enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, filters };
+enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, filters, separates };
 
 Effect effect_of(long number, long a, long b) {
   switch (number) {
@@ -56,12 +60,14 @@ Effect effect_of(long number, long a, long b) {
     case SYS_socketpair: return Effect::makes_pair;
     case SYS_seccomp: return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? Effect::filters : Effect::none;
     case SYS_prctl: return a == PR_SET_SECCOMP ? Effect::filters : Effect::none;
+    case SYS_unshare: return (a & CLONE_FILES) != 0 ? Effect::separates : Effect::none;
     default: return Effect::none;
   }
 }
 
 [[gnu::noinline]] long close_range_raw(long number, long first, long last, long flags) {
   bool closes = (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0;
+  if ((static_cast<unsigned>(flags) & CLOSE_RANGE_UNSHARE) != 0) before_own_table();
   if (closes && process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child())
     kev::mirror::revoke_all();
   long result = real().syscall(number, first, last, flags, 0, 0, 0);
@@ -90,6 +96,7 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
       [[fallthrough]];
     case Effect::makes:
       if ((number == SYS_fcntl || number == SYS_dup || effect == Effect::takes_number) && is_hidden(fd)) return fail(EBADF);
+      if (number == SYS_fcntl) leave_numbers_from(c);
       return make([&] { return static_cast<int>(own()); });
     case Effect::makes_pair:
       return make_pair(reinterpret_cast<int*>(number == SYS_socketpair ? d : a), [&] { return static_cast<int>(own()); });
@@ -97,6 +104,7 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
       if (is_hidden(fd)) return fail(EBADF);
       break;
     case Effect::filters: before_filter(); break;
+    case Effect::separates: before_own_table(); break;
   }
   return own();
 }

@@ -65,4 +65,8 @@ void before_exit();
 // A seccomp filter is about to be installed: from now on only the program's own system calls.
 void before_filter();
 
+// The calling thread is about to get a descriptor table of its own, in which its numbers stand for other files than in
+// the other threads': from now on no mirrors.
+void before_own_table();
+
 }  // namespace kev::preload
