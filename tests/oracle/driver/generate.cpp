@@ -1,0 +1,381 @@
+// A sequence begins with descriptors and arrays, so that the waits have something to wait for, and goes on with operations
+// whose shares are drawn anew for each sequence: most waits are of arrays that were waited for before, as programs do.
+// The generator follows roughly what stands in each slot, so that most operations meet a descriptor that they fit; that an
+// operation fails is a result like any other.
+#include "generate.hpp"
+
+#include <algorithm>
+#include <poll.h>
+
+#include "domain.hpp"
+#include "operations.hpp"
+
+namespace oracle {
+
+namespace {
+
+enum Kind : uint8_t { free_slot, stream, packet, listener, unix_listener, counter, timer, terminal, other, epoll, file };
+
+enum Group { makes, closes, data, edits, polls, selects, epolls, signals, blocks, rest, group_count };
+
+class Generator {
+ public:
+  explicit Generator(uint64_t seed) : random_(seed) {}
+
+  Sequence run() {
+    choose_theme();
+    begin();
+    int length = calm_ ? random_.between(300, 900) : random_.one_in(4) ? random_.between(20, 200) : random_.between(200, 800);
+    while (length-- > 0 && sequence_.ops.size() < MAX_OPS - 16) step();
+    return sequence_;
+  }
+
+ private:
+  void choose_theme() {
+    constexpr int kBase[group_count] = {4, 3, 14, 6, 40, 18, 8, 3, 1, 2};
+    for (int group = 0; group < group_count; ++group) {
+      constexpr int kFactor[] = {0, 1, 2, 2, 4};
+      weight_[group] = kBase[group] * kFactor[random_.below(5)];
+    }
+    weight_[polls] = std::max(weight_[polls], 40);
+    if (random_.one_in(12)) weight_[epolls] = 120;
+    bypass_ = random_.one_in(40);
+    if (bypass_) weight_[blocks] = 0;
+    calm_ = !bypass_ && random_.one_in(2);
+    files_ = !calm_ && random_.one_in(8);
+    tight_ = !calm_ && random_.one_in(8);
+    if (calm_) weight_[epolls] /= 2;
+    threads_ = random_.one_in(5) ? random_.between(1, THREADS - 1) : 0;
+    sequence_.by_clone = random_.one_in(8);
+    favourite_ = random_.below(ARRAYS);
+  }
+
+  void begin() {
+    for (int i = random_.between(3, 9); i > 0; --i) make();
+    for (int i = 0; i < kArrays; ++i)
+      add(OP_entries, (favourite_ + i) % ARRAYS, random_.between(6, ENTRIES), random_.below(SLOTS),
+          random_.percent(85) ? POLLIN : draw(EVENTS, random_));
+    for (int i = random_.between(5, 14); i > 0; --i) add(OP_bit, i % 2, draw(WHICH, random_), watched());
+  }
+
+  void step() {
+    int total = 0;
+    for (int weight : weight_) total += weight;
+    int at = random_.below(total);
+    int group = 0;
+    while (at >= weight_[group]) at -= weight_[group++];
+    switch (group) {
+      case makes: return make();
+      case closes: return close();
+      case data: return move_data();
+      case edits: return edit();
+      case polls: return poll();
+      case selects: return select();
+      case epolls: return control();
+      case signals: return signal();
+      case blocks: return block();
+      default: return something();
+    }
+  }
+
+  // The first argument of the operation is its thread's.
+  void add(OpKind kind, int a = 0, int b = 0, int c = 0, int d = 0) {
+    Op op = {static_cast<uint16_t>(kind), 0, {a, b, c, d}};
+    if (threads_ > 0 && random_.one_in(5)) op.thread = static_cast<uint16_t>(random_.between(1, threads_));
+    sequence_.ops.push_back(op);
+  }
+
+  // With arguments drawn from what the table says, slots of `kind` where there are any.
+  void add_drawn(OpKind kind, Kind fits = free_slot) {
+    int arguments[ARGUMENTS];
+    for (int i = 0; i < ARGUMENTS; ++i) {
+      Domain domain = kOperations[kind].arguments[static_cast<size_t>(i)];
+      arguments[i] = domain == NEW ? fresh() : domain == SLOT ? (i == 0 ? slot(fits) : any()) : draw(domain, random_);
+    }
+    add(kind, arguments[0], arguments[1], arguments[2], arguments[3]);
+  }
+
+  int fresh() {
+    for (int i = 0; i < 6; ++i) {
+      int at = random_.below(SLOTS);
+      if (kind_[at] == free_slot) return at;
+    }
+    return random_.below(SLOTS);
+  }
+
+  int any() {
+    for (int i = 0; i < 6; ++i) {
+      int at = random_.below(SLOTS);
+      if (kind_[at] != free_slot) return at;
+    }
+    return random_.below(SLOTS);
+  }
+
+  // One to wait for: of those that only the kernel may poll few, or the core would see nothing of the array.
+  int watched() {
+    for (int i = 0; i < 12; ++i) {
+      int at = random_.below(SLOTS);
+      if (kind_[at] != free_slot && (kind_[at] < epoll || (files_ && random_.one_in(4)))) return at;
+    }
+    return any();
+  }
+
+  int slot(Kind kind) {
+    if (kind == free_slot || random_.one_in(10)) return any();
+    int start = random_.below(SLOTS);
+    for (int i = 0; i < SLOTS; ++i)
+      if (kind_[(start + i) % SLOTS] == kind) return (start + i) % SLOTS;
+    return any();
+  }
+
+  void pair(OpKind op, Kind kind, int third = 0) {
+    int a = fresh();
+    kind_[a] = kind;
+    int b = fresh();
+    kind_[b] = kind;
+    add(op, a, b, third);
+  }
+
+  void single(OpKind op, Kind kind, int second = 0, int third = 0) {
+    int a = fresh();
+    kind_[a] = kind;
+    add(op, a, second, third);
+  }
+
+  void connected() {
+    bool tcp = random_.one_in(2);
+    int at = slot(tcp ? listener : unix_listener);
+    if (kind_[at] != (tcp ? listener : unix_listener)) {
+      at = fresh();
+      kind_[at] = tcp ? listener : unix_listener;
+      add(tcp ? OP_tcp_listen : OP_unix_listen, at, 0);
+    }
+    single(tcp ? OP_tcp_connect : OP_unix_connect, stream, at, 0);
+    if (random_.percent(80)) single(OP_accept, stream, at);
+  }
+
+  void make() {
+    switch (random_.below(24)) {
+      case 0: case 1: case 2: case 3: return pair(OP_pipe2, stream, draw(PIPE_FLAGS, random_));
+      case 4: case 5: case 6: return pair(OP_socketpair, stream, draw(SOCKET_TYPE, random_));
+      case 7: case 8: case 9: return single(OP_eventfd, counter, draw(COUNT, random_), draw(EVENTFD_FLAGS, random_));
+      case 10: case 11: return single(OP_timerfd, timer);
+      case 12: case 13: case 14: return connected();
+      case 15: return pair(OP_udp_pair, packet);
+      case 16: return single(OP_inotify, other);
+      case 17: return random_.one_in(3) ? pair(OP_pty, terminal) : single(OP_inotify, other);
+      case 18: return random_.one_in(3) ? single(OP_pidfd, other, draw(CHILD, random_)) : single(OP_eventfd, counter);
+      case 19: return files_ ? single(OP_signalfd, file, draw(SIGNALS, random_)) : single(OP_timerfd, timer);
+      case 20:
+        if (!files_) return single(OP_eventfd, counter, 0, 0);
+        return random_.one_in(3) ? single(OP_memfd, file) : random_.one_in(2) ? single(OP_epoll_create, epoll) : single(OP_open, file, draw(PATH, random_));
+      case 21: return single(random_.one_in(2) ? OP_dup : OP_fcntl_dup, stream, watched(), draw(NUMBER, random_));
+      case 22: return random_.one_in(2) ? single(OP_socket, stream, draw(DOMAIN, random_)) : single(OP_tcp_refused, stream);
+      default: {
+        add_drawn(OP_scm_send, stream);
+        int sender = sequence_.ops.back().argument[0];
+        return single(OP_scm_recv, stream, sender ^ 1);
+      }
+    }
+  }
+
+  void close() {
+    if (calm_ && random_.one_in(2)) {
+      add(OP_close, watched());
+      return make();
+    }
+    if (bypass_ && random_.one_in(2)) return add_drawn(random_.one_in(2) ? OP_raw_close : OP_raw_dup2);
+    switch (random_.below(20)) {
+      case 0: return add_drawn(OP_close_number);
+      case 1: return random_.one_in(3) ? close_some() : add_drawn(OP_close_number);
+      case 2: return random_.one_in(8) ? add_drawn(OP_closefrom) : add_drawn(OP_shutdown, stream);
+      case 3: return add_drawn(OP_shutdown, stream);
+      case 4: return add_drawn(OP_fclose);
+      case 5: return files_ && random_.one_in(3) ? add_drawn(OP_freopen) : single(OP_fopen, stream, draw(STREAM, random_));
+      case 6: return add_drawn(OP_syscall_close);
+      case 7: case 8: case 9: return add(OP_dup2, watched(), watched());
+      case 10: return add(OP_dup3, watched(), watched(), draw(CLOEXEC, random_));
+      case 11: return single(OP_dup2_number, stream, watched(), draw(NUMBER, random_));
+      default: {
+        int at = any();
+        kind_[at] = free_slot;
+        add(OP_close, at);
+        // The number comes again, as another file's.
+        if (random_.percent(75)) make();
+      }
+    }
+  }
+
+  void close_some() {
+    int first = draw(NUMBER, random_);
+    int last = random_.one_in(4) ? -1 : random_.one_in(2) ? first + random_.below(3) : draw(NUMBER, random_);
+    add(OP_close_range, first, last, draw(RANGE_FLAGS, random_));
+  }
+
+  void move_data() {
+    switch (random_.below(24)) {
+      case 0: return add_drawn(OP_writev, stream);
+      case 1: return add_drawn(OP_readv, stream);
+      case 2: return add_drawn(OP_send, stream);
+      case 3: return add_drawn(OP_recv, stream);
+      case 4: return random_.one_in(3) ? add_drawn(OP_fill, stream) : add_drawn(OP_drain, stream);
+      case 5: return random_.one_in(2) ? add_drawn(OP_splice, stream) : add_drawn(OP_tee, stream);
+      case 6: return random_.one_in(2) ? add_drawn(OP_sendfile, stream) : add_drawn(OP_sockopt, stream);
+      case 7: case 8: return add_drawn(OP_timer_set, timer);
+      case 9: return add_drawn(OP_touch);
+      case 10: return random_.one_in(3) ? add_drawn(OP_kill_child) : add_drawn(OP_write, counter);
+      case 11: return random_.one_in(3) ? add_drawn(OP_reap_child) : add_drawn(OP_read, counter);
+      case 12: case 13: case 14: case 15: return add(OP_drain, watched());
+      case 16: case 17: return calm_ ? add(OP_drain, watched()) : add_drawn(OP_read);
+      case 18: return add_drawn(OP_write, counter);
+      default: return add_drawn(OP_write, stream);
+    }
+  }
+
+  int array() {
+    if (random_.one_in(30)) return random_.below(ARRAYS);
+    return (favourite_ + (random_.percent(80) ? 0 : random_.below(kArrays))) % ARRAYS;
+  }
+
+  void edit() {
+    if (calm_ && !random_.one_in(8)) {
+      if (random_.one_in(3)) return add(random_.one_in(2) ? OP_bit : OP_unbit, 0, draw(WHICH, random_), watched());
+      return shift();
+    }
+    switch (random_.below(12)) {
+      case 0: return add(OP_length, array(), draw(LENGTH, random_));
+      case 1: return add(OP_shuffle, array(), draw(SEED, random_));
+      case 2: return add_drawn(OP_copy);
+      case 3: return add(OP_entry_number, array(), draw(INDEX, random_), draw(ODD_NUMBER, random_), draw(EVENTS, random_));
+      case 4: return random_.one_in(3) ? add_drawn(OP_clear) : add_drawn(OP_unbit);
+      case 5: return random_.one_in(3) ? add_drawn(OP_bit_number) : add(OP_bit, 0, draw(WHICH, random_), watched());
+      case 6: return add(OP_bit, random_.one_in(5), draw(WHICH, random_), watched());
+      case 7: return random_.one_in(3) ? add(OP_entries, array(), draw(LENGTH, random_), random_.below(SLOTS), draw(EVENTS, random_)) : shift();
+      default: return add(OP_entry, array(), random_.below(24), watched(), draw(EVENTS, random_));
+    }
+  }
+
+  // One entry becomes the next one's, as where a connection goes and the last one takes its place.
+  void shift() { add(OP_entry, array(), random_.below(12), watched(), POLLIN); }
+
+  void poll() {
+    int index = random_.percent(96) ? 0 : random_.below(8);
+    switch (random_.below(16)) {
+      case 0: case 1: return add(OP_ppoll, array(), index, draw(TIMEOUT, random_), draw(MASK, random_));
+      case 2: return random_.one_in(3) ? add_drawn(OP_poll_elsewhere) : add_drawn(OP_poll_one);
+      case 3: return random_.one_in(4) ? add_drawn(OP_poll_wrong) : add(OP_poll, array(), index, draw(TIMEOUT, random_));
+      default: return add(OP_poll, array(), index, draw(TIMEOUT, random_));
+    }
+  }
+
+  void select() {
+    switch (random_.below(12)) {
+      case 0: case 1: return add(OP_pselect, random_.one_in(6), draw(NULLS, random_), draw(TIMEOUT, random_), draw(MASK, random_));
+      case 2: return random_.one_in(3) ? add_drawn(OP_select_below) : add(OP_select, 0, draw(NULLS, random_));
+      case 3: return random_.one_in(4) ? add_drawn(OP_select_wrong) : add_drawn(OP_select);
+      default: return add(OP_select, random_.percent(90) ? 0 : 1, 0, draw(TIMEOUT, random_));
+    }
+  }
+
+  void control() {
+    switch (random_.below(10)) {
+      case 0: return single(OP_epoll_create, epoll);
+      case 1: case 2: return add_drawn(OP_epoll_ctl, epoll);
+      case 3: case 4: case 5: {
+        int set = slot(epoll);
+        int maximum = random_.between(1, 4);
+        for (int i = 0; i < maximum; ++i)
+          add(OP_epoll_ctl, set, draw(CONTROL, random_), random_.one_in(6) ? slot(epoll) : any(), draw(EPOLL_EVENTS, random_));
+        return;
+      }
+      case 6: return add_drawn(random_.one_in(2) ? OP_epoll_pwait : OP_epoll_pwait2, epoll);
+      case 7: return random_.one_in(4) ? add_drawn(OP_epoll_wrong, epoll) : add_drawn(OP_epoll_wait, epoll);
+      default: return add_drawn(OP_epoll_wait, epoll);
+    }
+  }
+
+  void signal() {
+    switch (random_.below(5)) {
+      case 0: return add(OP_handler, draw(SIGNAL, random_), draw(ACTION, random_), any(), array());
+      case 1: case 2: return add_drawn(OP_mask);
+      default: return add_drawn(OP_raise);
+    }
+  }
+
+  // A block's operations are whatever comes; those that it cannot take are left out by the world.
+  void block() {
+    if (bypass_) return;
+    if (random_.percent(60)) return beside();
+    switch (random_.below(4)) {
+      case 0:
+      case 1: return add(OP_fork, draw(BLOCK, random_));
+      case 2: return random_.one_in(3) ? add(OP_exec, draw(BLOCK, random_)) : add(OP_fork, draw(BLOCK, random_));
+      default: {
+        int count = random_.between(1, 4);
+        add(OP_vfork, count);
+        while (count-- > 0) random_.one_in(2) ? close_one() : poll();
+      }
+    }
+  }
+
+  void close_one() { add(random_.one_in(2) ? OP_close : OP_dup2, watched(), watched()); }
+
+  // A wait in a thread, and what wakes it.
+  void beside() {
+    int count = random_.between(2, 5);
+    add(OP_during, count);
+    sequence_.ops.back().thread = static_cast<uint16_t>(random_.between(1, THREADS - 1));
+    switch (random_.below(6)) {
+      case 0: add(OP_epoll_wait, slot(epoll), draw(MAXIMUM, random_), -1); break;
+      case 1: add(OP_select, random_.below(2), 0, -1); break;
+      case 2: add(OP_ppoll, array(), 0, -1, draw(MASK, random_)); break;
+      default: add(OP_poll, array(), 0, -1); break;
+    }
+    while (--count > 0) {
+      switch (random_.below(8)) {
+        case 0: add(OP_signal_waiter, draw(SIGNAL, random_)); break;
+        case 1: random_.one_in(3) ? add(OP_cancel_waiter) : move_data(); break;
+        case 2: control(); break;
+        default: move_data();
+      }
+    }
+  }
+
+  static bool makes_file(OpKind kind) {
+    return kind == OP_open || kind == OP_freopen || kind == OP_memfd || kind == OP_epoll_create || kind == OP_signalfd;
+  }
+
+  void something() {
+    switch (random_.below(8)) {
+      case 0: return tight_ ? add_drawn(OP_limit) : add_drawn(OP_check);
+      case 1: return random_.one_in(4) ? add_drawn(OP_pass_time) : add_drawn(OP_check);
+      case 2: case 3: return add_drawn(OP_check);
+      default: {
+        if (calm_) return poll();
+        // Anything, at anything.
+        OpKind kind = static_cast<OpKind>(random_.below(OP_COUNT));
+        bool bypasses = kind == OP_raw_close || kind == OP_raw_dup2;
+        if ((!bypasses || bypass_) && (files_ || !makes_file(kind)) && (tight_ || kind != OP_limit)) add_drawn(kind);
+      }
+    }
+  }
+
+  static constexpr int kArrays = 2;  // what a program would wait for again and again
+
+  Random random_;
+  Sequence sequence_;
+  int weight_[group_count];
+  Kind kind_[SLOTS] = {};
+  int favourite_ = 0;
+  int threads_ = 0;
+  bool bypass_ = false;
+  bool calm_ = false;   // little changes between waits, as in most programs
+  bool tight_ = false;  // the descriptor limit is met
+  bool files_ = false;  // descriptors that only the kernel may poll
+};
+
+}  // namespace
+
+Sequence generate(uint64_t seed) { return Generator(seed).run(); }
+
+}  // namespace oracle
