@@ -2,20 +2,12 @@
 #include "mirror/eligible.hpp"
 
 #include <cstring>
-#include <sys/sysmacros.h>
 
 #include "os/file.hpp"
 
 namespace kev::mirror {
 
 namespace {
-
-// Character devices whose poll is a tty's (Documentation/admin-guide/devices.txt).
-bool is_tty(dev_t device) {
-  unsigned number = major(device);
-  if (number == 5) return minor(device) <= 2;             // /dev/tty, /dev/console, /dev/ptmx
-  return number == 4 || (number >= 136 && number <= 143);  // consoles and serial lines; /dev/pts
-}
 
 // Writes "/proc/self/fd/<fd>".
 void write_path(char* out, int fd) {
@@ -50,8 +42,7 @@ Kind kind_of(int fd) {
   struct stat status;
   if (os::fstat(fd, &status) < 0) return Kind::closed;
   if (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode)) return Kind::watchable;
-  if (S_ISCHR(status.st_mode)) return is_tty(status.st_rdev) ? Kind::watchable : Kind::kernel_only;
-  if (S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) return Kind::kernel_only;
+  if (S_ISCHR(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) return Kind::kernel_only;
   // Anonymous inodes have no file type, or a regular file's: the name tells.
   return is_watchable_anonymous(fd) ? Kind::watchable : Kind::kernel_only;
 }

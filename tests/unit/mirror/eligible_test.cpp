@@ -48,12 +48,12 @@ TEST(EligibleTest, SocketsAre) {
   EXPECT_EQ(Kind::watchable, kind_of(make_bound_socket(SOCK_DGRAM, address)));
 }
 
-TEST(EligibleTest, TerminalsAre) {
+TEST(EligibleTest, TerminalsAreNot) {
   Descriptor master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   ASSERT_EQ(0, ::grantpt(master.get()));
   ASSERT_EQ(0, ::unlockpt(master.get()));
-  EXPECT_EQ(Kind::watchable, kind_of(master));
-  EXPECT_EQ(Kind::watchable, kind_of(open_path(::ptsname(master.get()), O_RDWR | O_NOCTTY)));
+  EXPECT_EQ(Kind::kernel_only, kind_of(master));
+  EXPECT_EQ(Kind::kernel_only, kind_of(open_path(::ptsname(master.get()), O_RDWR | O_NOCTTY)));
 }
 
 TEST(EligibleTest, EventfdsTimerfdsInotifyAndPidfdsAre) {
