@@ -45,12 +45,14 @@ inline int own_pselect(int nfds, fd_set* in, fd_set* out, fd_set* except, const 
 }
 
 // select, too, says how much of the time remains. Some C libraries make select's call of it, others pselect6's: where a
-// filter may tell them apart, it is theirs.
+// filter may tell them apart, it is theirs; and so are more microseconds than an int holds, which newer ones cut short.
 inline int own_select(int nfds, fd_set* in, fd_set* out, fd_set* except, timeval* timeout) {
   if (!has_points(Family::select) || process::is_quiet()) [[unlikely]]
     return behind<&Next::select>(nfds, in, out, except, timeout);
   if (timeout == nullptr)
     return static_cast<int>(point(SYS_pselect6, nfds, in, out, except, nullptr, nullptr));
+  if (timeout->tv_usec != static_cast<int>(timeout->tv_usec)) [[unlikely]]
+    return behind<&Next::select>(nfds, in, out, except, timeout);
   constexpr long kMicroseconds = 1'000'000;
   if (timeout->tv_sec < 0 || timeout->tv_usec < 0) return fail(EINVAL);
   timespec time;

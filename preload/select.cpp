@@ -47,6 +47,8 @@ template <typename Own>
   timespec time = {};
   if (timeout != nullptr && valid) time = {timeout->tv_sec, timeout->tv_usec * 1000};
   wait::Deadline deadline = wait::Deadline::from(timeout == nullptr || !valid ? nullptr : &time);
+  // What remains of a time beyond the deadline's range is the kernel's to say.
+  if (timeout != nullptr && deadline.is_never()) valid = false;
   bool own_call = false;
   int result = wait(request, deadline, valid, nullptr, [&] {
     own_call = true;

@@ -2,6 +2,7 @@
 //
 // Linux's select writes back the time that was not slept, pselect leaves its argument alone.
 #include <cstring>
+#include <limits>
 #include <thread>
 
 #include "support/child.hpp"
@@ -82,6 +83,20 @@ TEST_P(SelectTimeTest, SelectTakesMoreThanASecondOfMicroseconds) {
     EXPECT_EQ(1, ::select(sets.count(), &copy, nullptr, nullptr, &time));
     EXPECT_LE(time.tv_sec, 3);
     EXPECT_GT(1'000'000, time.tv_usec);
+  }
+}
+
+TEST_P(SelectTimeTest, SelectWritesBackWhatIsLeftOfAnyTime) {
+  const Descriptor event = make_event(1);
+  sets.want(event.get(), kRead);
+  constexpr time_t kLongest = std::numeric_limits<time_t>::max();
+  for (const time_t seconds : {kLongest, kLongest / 1'000'000'000 + 1, kLongest / 1'000'000'000, time_t{1} << 32}) {
+    for (int round = 0; round < kSelectRounds; ++round) {
+      fd_set copy = sets.master(0);
+      timeval time{seconds, 0};
+      EXPECT_EQ(1, ::select(sets.count(), &copy, nullptr, nullptr, &time));
+      EXPECT_LT(1'000'000'000, time.tv_sec) << seconds;
+    }
   }
 }
 

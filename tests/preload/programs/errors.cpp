@@ -208,12 +208,14 @@ SCENARIO(selects) {
     for (const pollfd& entry : watched.fds) FD_SET(entry.fd, &in);
   };
   timeval none = {0, 0}, negative = {-1, 0}, odd = {0, 2'000'000};
+  timeval cut = {0, 3'600'000'000};  // of which newer C libraries take 32 bits
   timespec no_time = {0, 0}, wrong = {0, 1'000'000'000};
   auto each = [&](const char* what, auto call) {
     for (int i = 0; i < 6; ++i) {
       fill();
       none = {0, 0};
       odd = {0, 2'000'000};
+      cut = {0, 3'600'000'000};
       show(what, call);
     }
   };
@@ -228,6 +230,7 @@ SCENARIO(selects) {
   each("good", [&] { return ::pselect(count, &in, nullptr, nullptr, &no_time, nullptr); });
   watched.fire(3);
   each("good", [&] { return ::select(count, &in, nullptr, nullptr, &odd); });
+  each("an hour of microseconds", [&] { return ::select(count, &in, nullptr, nullptr, &cut); });
   watched.calm(3);
   CHECK(::close(watched.fds[5].fd) == 0);
   each("EBADF", [&] { return ::select(count, &in, nullptr, nullptr, &none); });
