@@ -104,12 +104,6 @@ void ArrayMirror::disconnect() {
   engine_.close();
 }
 
-// An answer without a ready entry. poll() writes every revents then too, also when a handler interrupts it.
-Answer ArrayMirror::done(pollfd* fds, unsigned count, int result) const {
-  clear(fds, count);
-  return {Answer::Kind::done, result, {}};
-}
-
 Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, const sigset_t* mask,
                          wait::SignalGate& gate) {
   int found = set_.wait(Deadline::now(), nullptr);
@@ -123,10 +117,13 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
       }
       gate.close();
     }
+    // poll() writes every revents also when a handler interrupts it, and before that handler runs: what the handler
+    // writes stays.
+    clear(fds, count);
     found = set_.wait(deadline.at_most(tuning.verify_ns), gate.mask(mask));
   }
   if (found == 0) return nothing(fds, count, deadline);
-  if (found == -EINTR) return done(fds, count, -EINTR);
+  if (found == -EINTR) return {Answer::Kind::done, -EINTR, {}};
   // The thread is to be cancelled, which must not happen in here; the program's own call is where it does.
   if (found == cancel::kCancelled) return finish(Fallback::cancelled);
   if (found < 0) {
@@ -161,7 +158,10 @@ Answer ArrayMirror::nothing(pollfd* fds, unsigned count, const Deadline& deadlin
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
   bool fresh = now - verified_ns_ < tuning.verify_ns;
   bool passed = deadline.passed();
-  if (passed && fresh) return done(fds, count, 0);
+  if (passed && fresh) {
+    clear(fds, count);
+    return {Answer::Kind::done, 0, {}};
+  }
   verified_ns_ = now;
   return finish(passed ? Fallback::verify : Fallback::long_sleep);
 }

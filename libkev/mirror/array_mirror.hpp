@@ -69,7 +69,6 @@ class ArrayMirror {
 
   bool scan(const pollfd* fds, unsigned count);
   void clear(pollfd* fds, unsigned count) const;
-  Answer done(pollfd* fds, unsigned count, int result) const;
   bool changed_wholesale(const pollfd* fds, unsigned count, unsigned common) const;
   bool apply(const pollfd* fds, unsigned count, stats::Fallback& reason);
   bool link(unsigned position, stats::Fallback& reason);

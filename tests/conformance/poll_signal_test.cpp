@@ -14,6 +14,10 @@ namespace {
 volatile sig_atomic_t handled = 0;
 void count_signal(int) { handled = handled + 1; }
 
+constexpr short kWritten = 77;
+volatile short* written = nullptr;
+void write_to_the_array(int) { *written = kWritten; }
+
 class PollSignalTest : public ArrayTest {
  protected:
   void SetUp() override { handled = 0; }
@@ -44,6 +48,23 @@ TEST_P(PollSignalTest, HandlerInterruptsWhetherOrNotItRestartsCalls) {
   EXPECT_TRUE(array.keeps_answering({0}));
   put(pipe.out.get());
   EXPECT_TRUE(array.keeps_answering({POLLIN}));
+}
+
+// The kernel has written the array by the time that the handler runs.
+TEST_P(PollSignalTest, WhatTheHandlerWritesToTheArrayStays) {
+  const Pipe pipe = make_pipe();
+  array.add(pipe.in.get(), POLLIN);
+  EXPECT_TRUE(array.keeps_answering({0}));
+  const Handler handler(SIGALRM, write_to_the_array);
+  written = &array.subject(0).revents;
+  for (const int every_ms : {1, 2, 4, 7, 20}) {
+    const RepeatedAlarm alarm(every_ms);
+    EXPECT_EQ(-1, array.call(-1));
+    EXPECT_EQ(EINTR, errno);
+    EXPECT_EQ(kWritten, *written);
+    *written = 0;
+    EXPECT_TRUE(array.shows_nothing());
+  }
 }
 
 TEST_P(PollSignalTest, EndlessSleepIsInterrupted) {
