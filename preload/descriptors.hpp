@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cerrno>
+#include <sys/resource.h>
 
 #include "mirror/registry.hpp"
 #include "preload/shim.hpp"
@@ -63,6 +64,13 @@ int make_pair(int* fds, Call call) {
     came(fds[0]);
     came(fds[1]);
   }
+  return result;
+}
+
+// The program may have changed a limit. poll refuses arrays larger than that of descriptors, and ours may not stand
+// above it: mirrors begin anew, by the program's own calls.
+inline int limit_changed(int resource, bool sets, int result) {
+  if (resource == RLIMIT_NOFILE && sets && result == 0) mirror::revoke_all();
   return result;
 }
 

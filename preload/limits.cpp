@@ -1,21 +1,5 @@
 // setrlimit and prlimit: the limit of descriptors.
-//
-// poll refuses arrays larger than the limit, and ours may not stand above it: mirrors begin anew, by the program's own
-// calls, once it has changed.
 #include "preload/descriptors.hpp"
-
-namespace kev::preload {
-
-namespace {
-
-int limit_changed(int resource, bool sets, int result) {
-  if (resource == RLIMIT_NOFILE && sets && result == 0) mirror::revoke_all();
-  return result;
-}
-
-}  // namespace
-
-}  // namespace kev::preload
 
 using namespace kev::preload;
 

@@ -23,7 +23,7 @@ namespace process = kev::process;
 namespace {
 
 // What of a system call the shim has to know.
-enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, filters, separates };
+enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, limits, filters, separates };
 
 Effect effect_of(long number, long a, long b) {
   switch (number) {
@@ -58,6 +58,8 @@ Effect effect_of(long number, long a, long b) {
     case SYS_pipe:
 #endif
     case SYS_socketpair: return Effect::makes_pair;
+    case SYS_setrlimit:
+    case SYS_prlimit64: return Effect::limits;
     case SYS_seccomp: return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? Effect::filters : Effect::none;
     case SYS_prctl: return a == PR_SET_SECCOMP ? Effect::filters : Effect::none;
     case SYS_unshare: return (a & CLONE_FILES) != 0 ? Effect::separates : Effect::none;
@@ -103,6 +105,11 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
     case Effect::controls:
       if (is_hidden(fd)) return fail(EBADF);
       break;
+    case Effect::limits: {
+      bool by_setrlimit = number == SYS_setrlimit;
+      long resource = by_setrlimit ? a : b, fresh = by_setrlimit ? b : c;
+      return limit_changed(static_cast<int>(resource), fresh != 0, static_cast<int>(own()));
+    }
     case Effect::filters: before_filter(); break;
     case Effect::separates: before_own_table(); break;
   }

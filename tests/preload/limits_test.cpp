@@ -8,6 +8,9 @@ TEST(LimitsTest, CallsInsideTheCLibraryMakeAsManyDescriptorsAsAlone) { expect_sa
 TEST(LimitsTest, TheLimitMayBeMetAgainAndAgain) { expect_same("limits", "again_and_again", 10); }
 TEST(LimitsTest, TheLimitMayBeLoweredBelowThePrivateNumbers) { expect_same("limits", "lowered", 20); }
 TEST(LimitsTest, AnArrayLargerThanALoweredLimitIsRefused) { expect_same("limits", "lowered_below_the_array", 20); }
+TEST(LimitsTest, AnArrayLargerThanALimitThatWasLoweredByNumberIsRefused) {
+  expect_same("limits", "lowered_below_the_array_by_number", 20);
+}
 TEST(LimitsTest, AWaitLeftByAJumpDoesNotCostTheProgramADescriptor) {
   expect_same("limits", "after_an_abandoned_wait", 20);
 }

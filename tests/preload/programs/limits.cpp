@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "support/makers.hpp"
@@ -80,7 +81,11 @@ SCENARIO(lowered) {
 }
 
 // poll refuses arrays that are larger than the limit, whatever was answered before.
-SCENARIO(lowered_below_the_array) {
+namespace {
+
+// `limit_to` makes the limit its argument.
+template <typename LimitTo>
+void lower_below_the_array(LimitTo limit_to) {
   Watched watched;
   watched.exercise();
   limit_to(20);
@@ -91,6 +96,23 @@ SCENARIO(lowered_below_the_array) {
   }
   limit_to(200);
   watched.exercise();
+}
+
+}  // namespace
+
+SCENARIO(lowered_below_the_array) { lower_below_the_array(limit_to); }
+
+SCENARIO(lowered_below_the_array_by_number) {
+  rlimit limit;
+  CHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  lower_below_the_array([&](unsigned long descriptors) {
+    limit.rlim_cur = descriptors;
+    CHECK(::syscall(SYS_setrlimit, RLIMIT_NOFILE, &limit) == 0);
+  });
+  lower_below_the_array([&](unsigned long descriptors) {
+    limit.rlim_cur = descriptors;
+    CHECK(::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr) == 0);
+  });
 }
 
 namespace {
