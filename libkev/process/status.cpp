@@ -7,25 +7,34 @@
 
 namespace kev::process {
 
+// Piece by piece: the file is longer than fits a handler's small stack, and a process of many groups has longer lines.
 unsigned long status_number(const char* field, unsigned long absent) {
-  char text[4096];
   int fd = os::openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return absent;
-  long size = os::read(fd, text, sizeof text - 1);
-  os::close(fd);
-  if (size <= 0) return absent;
-  text[size] = '\0';
+  constexpr size_t kOtherLine = ~size_t{0};
   size_t length = strlen(field);
-  for (const char* line = text; line != nullptr; line = strchr(line, '\n')) {
-    if (*line == '\n') ++line;
-    if (strncmp(line, field, length) != 0) continue;
-    line += length;
-    while (*line == ' ' || *line == '\t') ++line;
-    unsigned long value = 0;
-    for (; *line >= '0' && *line <= '9'; ++line) value = value * 10 + static_cast<unsigned long>(*line - '0');
-    return value;
-  }
-  return absent;
+  size_t matched = 0;  // how much of `field` the line has shown so far
+  bool has_digits = false;
+  unsigned long value = 0;
+  auto takes = [&](char c) {  // false: the number is complete
+    bool is_digit = c >= '0' && c <= '9';
+    if (matched == length) {
+      if (!is_digit) return !has_digits && (c == ' ' || c == '\t');
+      value = value * 10 + static_cast<unsigned long>(c - '0');
+      has_digits = true;
+    } else if (c == '\n') {
+      matched = 0;
+    } else if (matched != kOtherLine) {
+      matched = c == field[matched] ? matched + 1 : kOtherLine;
+    }
+    return true;
+  };
+  char text[512];
+  bool complete = false;
+  for (long size; !complete && (size = os::read(fd, text, sizeof text)) > 0;)
+    for (long i = 0; i < size && !complete; ++i) complete = !takes(text[i]);
+  os::close(fd);
+  return complete ? value : absent;
 }
 
 }  // namespace kev::process

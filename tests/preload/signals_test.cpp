@@ -12,6 +12,7 @@ TEST(SignalsTest, TenThousandJumpsOutOfEpollWaitLeaveThePollsRight) { expect_sam
 TEST(SignalsTest, AHandlerMayPollTheArrayThatItInterrupted) { expect_same("signals", "same_array_in_handler", 2000); }
 TEST(SignalsTest, AHandlerMayPollAnArrayOfItsOwn) { expect_same("signals", "other_array_in_handler", 2000); }
 TEST(SignalsTest, AHandlerOnAnotherStackMayPoll) { expect_same("signals", "handler_on_another_stack", 2000); }
+TEST(SignalsTest, AHandlerOnASmallStackMayPoll) { expect_same("signals", "handler_on_a_small_stack", 4); }
 TEST(SignalsTest, AHandlerMayJumpFromAnotherStack) { expect_same("signals", "jump_from_another_stack", 8); }
 TEST(SignalsTest, AHandlerMayReplaceADescriptorOfTheArray) {
   expect_same("signals", "handler_replaces_a_descriptor", 100);

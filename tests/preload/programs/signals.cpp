@@ -133,6 +133,26 @@ SCENARIO(handler_on_another_stack) {
   nested(poll_in_handler, SA_ONSTACK);
 }
 
+// With room for a signal's frame and 4 KB, which is less than SIGSTKSZ has ever been. What lies below is another's.
+SCENARIO(handler_on_a_small_stack) {
+  constexpr size_t kPage = 4096;
+  stack_t stack = {};
+  stack.ss_size = static_cast<size_t>(::sysconf(_SC_MINSIGSTKSZ)) + kPage;
+  std::vector<char> memory(kPage + stack.ss_size);
+  stack.ss_sp = memory.data() + kPage;
+  CHECK(::sigaltstack(&stack, nullptr) == 0);
+  Watched watched;
+  handled = &watched;
+  on_alarm([](int) {
+    for (int i = 0; i < Watched::kRounds; ++i) CHECK(handled->poll(0) == 0);
+  }, SA_ONSTACK);
+  CHECK(::raise(SIGALRM) == 0);
+  for (size_t i = 0; i < kPage; ++i) CHECK(memory[i] == 0);
+  watched.exercise();
+  stack.ss_flags = SS_DISABLE;
+  CHECK(::sigaltstack(&stack, nullptr) == 0);
+}
+
 SCENARIO(jump_from_another_stack) {
   constexpr size_t kSize = 256 * 1024;
   stack_t stack = {};
