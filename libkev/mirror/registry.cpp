@@ -196,7 +196,7 @@ void leave(ThreadRecord* record) {
 
 bool start() {
   if (started.load(std::memory_order_acquire)) return true;
-  if (!process::map_fd_table() || !process::mark_generation()) return false;
+  if (!process::mark_generation()) return false;
   started.store(true, std::memory_order_release);
   return true;
 }

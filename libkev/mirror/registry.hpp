@@ -8,7 +8,8 @@ namespace kev::mirror {
 using ThreadExit = bool (*)(void (*function)(void*), void* argument);
 extern ThreadExit at_thread_exit;
 
-// Makes the process-wide state. False: no mirrors in this process. System calls: mmap, madvise.
+// Makes the process-wide state, as far as it is needed before the first mirror. False: no mirrors in this process.
+// System calls: mmap, madvise.
 bool start();
 
 // Whether start() succeeded, in this process or the one that it was forked from.

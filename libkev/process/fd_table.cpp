@@ -27,10 +27,12 @@ constexpr unsigned long kTableBytes = static_cast<unsigned long>(kTableDescripto
 }  // namespace
 
 bool map_fd_table() {
-  if (fd_table.load(std::memory_order_relaxed) != nullptr) return true;
+  if (fd_table_size.load(std::memory_order_acquire) != 0) return true;
   void* memory = os::map_private(kTableBytes, MAP_NORESERVE);
   if (memory == nullptr) return false;
-  fd_table.store(static_cast<FdSlot*>(memory), std::memory_order_relaxed);
+  FdSlot* none = nullptr;
+  if (!fd_table.compare_exchange_strong(none, static_cast<FdSlot*>(memory), std::memory_order_acq_rel))
+    os::munmap(memory, kTableBytes);  // another thread was faster
   fd_table_size.store(kTableDescriptors, std::memory_order_release);
   return true;
 }

@@ -32,7 +32,9 @@ extern std::atomic<FdSlot*> fd_table;
 extern std::atomic<uint32_t> fd_table_size;     // 0 until mapped
 extern std::atomic<uint32_t> held_fd_changes;   // counts notes about held numbers
 
-// Maps the table; false if there is no memory for it.
+// Maps the table, unless it stands already; false if there is no memory for it. Any thread. Not before the first
+// descriptor of ours is made: its 8 MB of addresses count where a program locks its memory (RLIMIT_MEMLOCK), as daemons
+// do at their start.
 bool map_fd_table();
 
 // In a forked child: nothing is held and nothing is ours any more.

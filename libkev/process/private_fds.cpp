@@ -42,6 +42,10 @@ int wanted_number() {
 }  // namespace
 
 int adopt_private(int fd) {
+  if (!map_fd_table()) {
+    os::close(fd);
+    return -ENOMEM;
+  }
   program_uses(fd);  // the lowest free number: all below are the program's
   int wanted = wanted_number();
   int moved = wanted < 0 ? wanted : os::duplicate_above(fd, wanted);

@@ -11,6 +11,7 @@ TEST(LimitsTest, AnArrayLargerThanALoweredLimitIsRefused) { expect_same("limits"
 TEST(LimitsTest, AnArrayLargerThanALimitThatWasLoweredByNumberIsRefused) {
   expect_same("limits", "lowered_below_the_array_by_number", 20);
 }
+TEST(LimitsTest, AProgramThatMayLockItsMemoryMayDoSo) { expect_same("limits", "locked_memory", 10); }
 TEST(LimitsTest, AWaitLeftByAJumpDoesNotCostTheProgramADescriptor) {
   expect_same("limits", "after_an_abandoned_wait", 20);
 }

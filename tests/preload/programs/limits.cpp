@@ -1,6 +1,7 @@
 // A program at its descriptor limit gets as many as without the object.
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -101,6 +102,18 @@ void lower_below_the_array(LimitTo limit_to) {
 }  // namespace
 
 SCENARIO(lowered_below_the_array) { lower_below_the_array(limit_to); }
+
+// By a user who may lock as much as most systems allow, which is not much more than the program takes.
+SCENARIO(locked_memory) {
+  rlimit limit;
+  CHECK(::getrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+  limit.rlim_cur = limit.rlim_max < 8 << 20 ? limit.rlim_max : 8 << 20;
+  CHECK(::setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
+  if (::geteuid() == 0) CHECK(::setuid(65534) == 0);
+  CHECK(::mlockall(MCL_CURRENT) == 0);
+  Watched watched;
+  watched.exercise();
+}
 
 SCENARIO(lowered_below_the_array_by_number) {
   rlimit limit;
