@@ -37,15 +37,24 @@ int close_number(int fd) {
   return result;
 }
 
+// The number of a stream that is about to be closed, if anyone may hold it. One in memory has none, which is no error.
+int number_of(FILE* stream) {
+  if (process::fd_table_size.load(std::memory_order_relaxed) == 0) return -1;
+  int saved = errno;
+  int fd = fileno_unlocked(stream);
+  errno = saved;
+  return fd;
+}
+
 int close_stream(int (*own)(FILE*), FILE* stream) {
-  int fd = process::fd_table_size.load(std::memory_order_relaxed) == 0 ? -1 : fileno_unlocked(stream);
+  int fd = number_of(stream);
   int result = own(stream);
   process::fd_changed(fd);
   return result;
 }
 
 FILE* reopen(FILE* (*own)(const char*, const char*, FILE*), const char* path, const char* mode, FILE* stream) {
-  int fd = process::fd_table_size.load(std::memory_order_relaxed) == 0 ? -1 : fileno_unlocked(stream);
+  int fd = number_of(stream);
   FILE* result = own(path, mode, stream);
   process::fd_changed(fd);
   if (result != nullptr) came(fileno_unlocked(result));

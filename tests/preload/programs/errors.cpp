@@ -298,6 +298,11 @@ SCENARIO(success) {
     FILE* stream = ::fopen("/dev/null", "r");
     return stream == nullptr ? -1 : ::fclose(stream);
   });
+  show("fclose of memory", [] {
+    char buffer[16];
+    FILE* stream = ::fmemopen(buffer, sizeof buffer, "w");
+    return stream == nullptr ? -1 : ::fclose(stream);
+  });
   show("prctl", [] { return ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); });
   show("syscall", [] { return ::syscall(SYS_close, ::syscall(SYS_dup, 0)); });
   show("fork", [&] {
