@@ -28,8 +28,10 @@ extern "C" int kev_pthread_cancel(pthread_t thread) {
 extern "C" int kev_pthread_setcancelstate(int state, int* before) {
   const Next& libc = real();
   if (libc.pthread_setcancelstate == nullptr) return ENOSYS;
-  int error = libc.pthread_setcancelstate(state, before);
   // Without libpthread there is no state that libc would keep.
-  if (error == 0 && libc.pthread_cancel != nullptr) cancel::state_changed(state);
+  if (libc.pthread_cancel == nullptr) return libc.pthread_setcancelstate(state, before);
+  cancel::state_changes(state);
+  int error = libc.pthread_setcancelstate(state, before);
+  if (error == 0) cancel::state_changed(state);
   return error;
 }

@@ -88,12 +88,15 @@ int cancel_other(pthread_t thread) {
   int number = thread_number(thread);
   int error = mark(thread);
   // From here on the target may be gone.
-  bool can_wake = error == 0 && number > 0;
-  bool signalled = can_wake && (waits || slot.was_given_up());
-  if (signalled) error = wake(number);
+  if (error != 0 || number <= 0) {
+    slot.release();
+    return error;
+  }
+  if (!slot.must_signal(waits)) return 0;
+  error = wake(number);
   // It waits in the stub for the slot: it may be told by whoever tries next.
-  if (signalled && waits && error == EAGAIN) target.told.store(false, std::memory_order_seq_cst);
-  if (slot.release() && !signalled && can_wake) error = wake(number);
+  if (error == EAGAIN && !slot.was_given_up()) target.told.store(false, std::memory_order_seq_cst);
+  slot.release();
   return error;
 }
 
@@ -122,16 +125,32 @@ int cancel(pthread_t thread) {
   return error;
 }
 
+void state_changes(int state) {
+  if (state != PTHREAD_CANCEL_ENABLE) return;
+  Record& self = cancel::self();
+  self.disabled.store(false, std::memory_order_seq_cst);
+  if (self.requests.load(std::memory_order_seq_cst) != 0) Slot::let_go();
+}
+
 void state_changed(int state) {
   Record& self = cancel::self();
   bool disabled = state == PTHREAD_CANCEL_DISABLE;
   self.disabled.store(disabled, std::memory_order_seq_cst);
-  // A handler that enables what it interrupted: the call below must look again.
-  if (!disabled && self.requests.load(std::memory_order_seq_cst) != 0 &&
-      self.inside.load(std::memory_order_relaxed) != 0) {
-    settle();
-    if (setup.load(std::memory_order_acquire) == Setup::done) look_again_below();
+  if (self.requests.load(std::memory_order_seq_cst) == 0) return;
+  if (disabled) {
+    Slot::hold();
+    // A signal that was sent arrives here, and not in the next call.
+    if (!process::is_quiet()) os::enter_kernel();
+    return;
   }
+  // Again: a handler that came in between may have said otherwise.
+  Slot::let_go();
+  // Whoever did not signal a thread that had it disabled has left it to us to look at the mark: in a call that is just
+  // being entered, in the next, and in the one that a handler interrupted, which is what this may be.
+  self.requests.fetch_add(1, std::memory_order_seq_cst);
+  if (self.inside.load(std::memory_order_relaxed) == 0) return;
+  settle();
+  if (!Slot::signal_will_come()) look_again_below();
 }
 
 void before_first_thread() {

@@ -10,7 +10,9 @@ namespace kev::cancel {
 // point unless the thread cancels itself with the asynchronous type; async-cancel-safe. POSIX pthread_cancel().
 int cancel(pthread_t thread);
 
-// The calling thread has changed its state; libc's function has returned.
+// The calling thread changes its state: before libc's function is called, and when it has returned without error. In
+// between a handler may run, for which the thread is disabled only if it is for libc.
+void state_changes(int state);
 void state_changed(int state);
 
 // The process is about to have threads: what is cheap now, and not later.

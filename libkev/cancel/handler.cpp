@@ -113,6 +113,8 @@ bool is_in_front() {
 }
 
 void look_again_below() {
+  // Before libc's first pthread_cancel() is done there is no handler: the signal would end the process.
+  if (libc_handler.load(std::memory_order_relaxed) == nullptr) return;
   // A child of vfork would leave its parent's word set, and the signal would be its own.
   if (process::in_vfork_child()) return;
   if (self().inside.load(std::memory_order_relaxed) != 0) raise();

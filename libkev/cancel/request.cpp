@@ -11,8 +11,8 @@ namespace {
 constexpr unsigned kSlots = 32;  // more cancellers at once wait for each other
 constexpr int kSpins = 50;
 constexpr int kYields = 20;
-constexpr int kPauses = 2000;
-constexpr long kPauseNs = 50'000;  // with the pauses' own cost, a target gives up after 0.1 to 0.3 s
+constexpr int kShortPauses = 1000;  // of 50 us and what they cost: a canceller that merely has no processor
+constexpr int kLongPauses = 1800;   // of 1 ms
 
 constinit Slot slots[kSlots];
 constinit std::atomic<unsigned> in_use{0};
@@ -26,10 +26,14 @@ void pause(int round) {
   else if (round < kSpins + kYields)
     os::yield();
   else
-    os::pause_ns(kPauseNs);
+    os::pause_ns(round < kSpins + kYields + kShortPauses ? 50'000 : 1'000'000);
 }
 
+uintptr_t this_thread() { return static_cast<uintptr_t>(pthread_self()); }
+
 }  // namespace
+
+constinit int patience = kSpins + kYields + kShortPauses + kLongPauses;
 
 Slot& Slot::claim(pthread_t target) {
   in_use.fetch_add(1, std::memory_order_seq_cst);
@@ -44,10 +48,58 @@ Slot& Slot::claim(pthread_t target) {
   }
 }
 
-bool Slot::release() {
-  bool given_up = (word_.exchange(0, std::memory_order_seq_cst) & kGivenUp) != 0;
+bool Slot::must_signal(bool waits) {
+  uintptr_t word = word_.load(std::memory_order_acquire);
+  for (;;) {
+    bool signals = (waits || (word & kGivenUp) != 0) && (word & kHeld) == 0;
+    if (!word_.compare_exchange_weak(word, signals ? word | kSignalling : 0, std::memory_order_seq_cst)) continue;
+    if (!signals) in_use.fetch_sub(1, std::memory_order_seq_cst);
+    return signals;
+  }
+}
+
+void Slot::release() {
+  word_.store(0, std::memory_order_seq_cst);
   in_use.fetch_sub(1, std::memory_order_seq_cst);
-  return given_up;
+}
+
+template <typename Visit>
+void Slot::for_each_on(uintptr_t me, Visit visit) {
+  if (in_use.load(std::memory_order_seq_cst) == 0) return;
+  for (Slot& slot : slots)
+    if (slot.is_on(me)) visit(slot.word_);
+}
+
+void Slot::hold() {
+  uintptr_t me = this_thread();
+  for_each_on(me, [me](std::atomic<uintptr_t>& slot) {
+    uintptr_t word = slot.load(std::memory_order_acquire);
+    for (int round = 0; (word & ~kSaid) == me && round < patience; ++round) {
+      if ((word & kSignalling) != 0) {
+        pause(round);
+        word = slot.load(std::memory_order_acquire);
+      } else if (slot.compare_exchange_strong(word, word | kHeld, std::memory_order_seq_cst)) {
+        return;
+      }
+    }
+  });
+}
+
+void Slot::let_go() {
+  uintptr_t me = this_thread();
+  for_each_on(me, [me](std::atomic<uintptr_t>& slot) {
+    uintptr_t word = slot.load(std::memory_order_acquire);
+    while ((word & ~kSaid) == me && !slot.compare_exchange_weak(word, word & ~kHeld, std::memory_order_seq_cst)) {
+    }
+  });
+}
+
+bool Slot::signal_will_come() {
+  bool found = false;
+  for_each_on(this_thread(), [&found](std::atomic<uintptr_t>& slot) {
+    found = found || (slot.load(std::memory_order_acquire) & (kGivenUp | kSignalling)) == kGivenUp;
+  });
+  return found;
 }
 
 void Slot::forget_all() {
@@ -56,12 +108,16 @@ void Slot::forget_all() {
 }
 
 void Slot::wait_until_done(uintptr_t me) {
-  for (int round = 0; word_.load(std::memory_order_acquire) == me; ++round) {
-    uintptr_t expected = me;
-    if (round >= kSpins + kYields + kPauses &&
-        (cancel::self().disabled.load(std::memory_order_relaxed) ||
-         word_.compare_exchange_strong(expected, me | kGivenUp)))
-      return;
+  for (int round = 0;; ++round) {
+    uintptr_t word = word_.load(std::memory_order_acquire);
+    if ((word & ~kSaid) != me) return;
+    if ((word & kSignalling) != 0) {
+      // Between two system calls of the canceller's; only a copy of it takes longer.
+      if (round >= 2 * patience) return;
+    } else if (round >= patience || (word & kGivenUp) != 0) {
+      bool held = cancel::self().disabled.load(std::memory_order_relaxed);
+      if (word_.compare_exchange_strong(word, me | kGivenUp | (held ? kHeld : 0), std::memory_order_seq_cst)) return;
+    }
     pause(round);
   }
 }
@@ -73,7 +129,7 @@ uint32_t settle() {
   // Nothing to wait for: the request's own signal is what brought the thread here.
   if (self.arrived.load(std::memory_order_relaxed) == requests) return self.settled = requests;
   if (in_use.load(std::memory_order_seq_cst) != 0) {
-    uintptr_t me = static_cast<uintptr_t>(pthread_self());
+    uintptr_t me = this_thread();
     for (Slot& slot : slots) slot.wait_until_done(me);
   }
   // A signal that was sent arrives as the kernel is left.

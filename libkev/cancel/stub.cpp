@@ -39,6 +39,7 @@ extern "C" [[gnu::visibility("hidden")]] long kev_cp_returned(long result, int n
   settle();
   if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) act();
   // A handler's own call has had its result, and the signal: the call that the handler interrupted must look as well.
-  if (!self().disabled.load(std::memory_order_relaxed)) look_again_below();
+  // Not so if the signal is still to come, which would find itself blocked.
+  if (!self().disabled.load(std::memory_order_relaxed) && !Slot::signal_will_come()) look_again_below();
   return result;
 }

@@ -73,6 +73,7 @@ class Target {
 
 // State and type as a program under the shim sets them.
 inline void set_state(int state) {
+  kev::cancel::state_changes(state);
   ::pthread_setcancelstate(state, nullptr);
   kev::cancel::state_changed(state);
 }
