@@ -27,6 +27,8 @@
 //   it says that, too: at 6 there is no signal then. One that enables it again takes that back, and looks again: the
 //   mark may have come in between. Where 6 comes first the target waits for 7 and takes delivery, before it goes on with
 //   cancellation disabled.
+//
+// docs/models/window.pml runs through the interleavings.
 #pragma once
 
 #include <cstdint>
