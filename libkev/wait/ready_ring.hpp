@@ -91,7 +91,8 @@ class ReadyRing {
     committed_.store(claimed, std::memory_order_release);         // partners: reserve(), claim()
   }
 
-  // Consumer: gives the claimed events back to the ring, in order, for the next claim.
+  // Consumer: gives the claimed events back to the ring, in order, for the next claim. Another that sleeps because all
+  // was claimed is not woken: this one must claim again before it sleeps or leaves (docs/models/ring.pml).
   void unclaim() {
     uint32_t committed = committed_.load(std::memory_order_relaxed);  // only the claimer changes it
     claimed_.store(committed, std::memory_order_release);             // partner: claim()
