@@ -98,7 +98,10 @@ Estimate estimate(const Header& header, const Totals& totals) {
   if (answered > 0) cost += verified * (base + each * descriptors / answered);
   // A call answered without entering the kernel, on a set that is no array, saved an entry.
   double memory = static_cast<double>(totals.sum(Counter::memory) - of_scans(totals, Counter::memory));
-  return {true, static_cast<int64_t>((native + memory * entry - cost) / kPsPerNs)};
+  // Figures that anybody wrote may be beyond what the result holds.
+  constexpr double kMost = 9e18;
+  double saved = (native + memory * entry - cost) / kPsPerNs;
+  return {true, static_cast<int64_t>(saved > kMost ? kMost : saved < -kMost ? -kMost : saved)};
 }
 
 const char* state_text(State state) {
