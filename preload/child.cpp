@@ -95,7 +95,8 @@ bool elf_takes_object(int fd, const ElfW(Ehdr) & header, long size) {
   if (header.e_ident[EI_CLASS] != kClass || header.e_machine != arch::kElfMachine) return false;
   ElfW(Phdr) program[32];
   unsigned count = header.e_phnum < 32 ? header.e_phnum : 32;
-  if (os::pread(fd, program, count * sizeof program[0], static_cast<long>(header.e_phoff)) < 0) return true;
+  long got = os::pread(fd, program, count * sizeof program[0], static_cast<long>(header.e_phoff));
+  if (got < static_cast<long>(count * sizeof program[0])) return true;
   for (unsigned i = 0; i < count; ++i) {
     if (program[i].p_type != PT_INTERP) continue;
     char loader[256] = {};
