@@ -121,6 +121,19 @@ run_sanitized() {
   run_sanitized_build build-tsan tsan "ThreadSanitizer" thread '$1 == "unit" && $2 ~ /-concurrent$/'
 }
 
+# The fuzzers, with clang and both sanitizers in everything that they test.
+run_fuzzers() {
+  local folder=$root/build-fuzz
+  CC=$(tool clang) CXX=$(tool clang++) configure "$folder" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dbuildtype=debugoptimized "-Dcpp_args=-fsanitize=fuzzer-no-link -fno-sanitize=vptr -fno-sanitize-recover=all"
+  compile_targets "$folder" "$(targets_of_fuzzers "$folder")"
+  run_meson "$folder" fuzz "suite fuzz ($KEV_FUZZ_SECONDS s of processor time)" --suite fuzz
+}
+
+targets_of_fuzzers() {
+  tests_of "$1" | awk '$1 == "fuzz" { print "tests/fuzz/" $2 }'
+}
+
 summarize() {
   "$(tool python3)" "$root/scripts/lib/summary.py" "$@"
 }
