@@ -58,12 +58,13 @@ void synchronize() {
 }
 
 // Sends the signal until it is one that met our handler. A queue that is full is tried again for a while: the mark is
-// made, and nobody else wakes the thread.
+// made, and nobody else wakes the thread. 0, also if the thread has ended, or the errno that pthread_cancel() returns.
 int wake(int number) {
   constexpr int kTries = 100;
   for (int tries = 0; has_handler(); ++tries) {
     int error = os::signal_thread(os::getpid(), number, kSignal);
-    if (error != -EAGAIN && (error < 0 || process::is_quiet() || is_in_front())) return 0;
+    if (error < 0 && error != -EAGAIN) return error == -ESRCH ? 0 : -error;
+    if (error == 0 && (process::is_quiet() || is_in_front())) return 0;
     if (tries == kTries || process::is_quiet()) return EAGAIN;
     if (error == -EAGAIN) os::pause_ns(1'000'000);
   }
@@ -95,7 +96,7 @@ int cancel_other(pthread_t thread) {
   if (!slot.must_signal(waits)) return 0;
   error = wake(number);
   // It waits in the stub for the slot: it may be told by whoever tries next.
-  if (error == EAGAIN && !slot.was_given_up()) target.told.store(false, std::memory_order_seq_cst);
+  if (error != 0 && !slot.was_given_up()) target.told.store(false, std::memory_order_seq_cst);
   slot.release();
   return error;
 }

@@ -98,7 +98,9 @@ bool is_handler(Handler handler) { return reinterpret_cast<uintptr_t>(handler) >
 
 bool stand_in_front() {
   os::SignalAction now;
-  if (os::signal_action(kSignal, nullptr, &now) < 0 || !is_handler(now.handler)) return false;
+  // If nobody can tell, it is as it was.
+  if (os::signal_action(kSignal, nullptr, &now) < 0) return libc_handler.load(std::memory_order_relaxed) != nullptr;
+  if (!is_handler(now.handler)) return false;
   if (now.handler == on_signal) return true;
   libc_handler.store(now.handler, std::memory_order_relaxed);
   os::SignalAction ours = now;  // its flags, and the way back that unwinders know
