@@ -146,7 +146,7 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
   if (reported < 0) return finish(Fallback::revoked);
   // With the program's own mask, which may not be readable.
   int confirmed = os::poll_now(reported_, static_cast<nfds_t>(reported), mask);
-  if (confirmed == -EFAULT) return {Answer::Kind::done, -EFAULT, {}};
+  if (confirmed == -EFAULT) return finish(Fallback::argument);
   int ready = confirmed > 0 ? scatter(fds, count, reported) : 0;
   if (ready > 0) return {Answer::Kind::done, ready, {}};
   stale_ = true;
