@@ -79,8 +79,10 @@ void give_up_private(int fd) {
 bool is_still_private(int fd) {
   if (!is_private(fd)) return false;
   struct stat status;
-  bool ours = os::fstat(fd, &status) == 0 && status.st_ino == anonymous_inode.load(std::memory_order_relaxed) &&
-              (status.st_mode & S_IFMT) == 0;
+  int error = os::fstat(fd, &status);
+  unsigned long inode = anonymous_inode.load(std::memory_order_relaxed);
+  // What cannot be looked at is what it was; only a closed number is known to be none of ours.
+  bool ours = error == 0 ? (status.st_ino == inode || inode == 0) && (status.st_mode & S_IFMT) == 0 : error != -EBADF;
   if (!ours) give_up_private(fd);
   return ours;
 }
