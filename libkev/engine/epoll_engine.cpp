@@ -65,6 +65,8 @@ int EpollEngine::wake() { return control(EPOLL_CTL_MOD, wake_fd_, EPOLLIN | EPOL
 
 int EpollEngine::harvest(Event* out, int max) {
   int count = os::epoll_harvest(epfd_, scratch_, max < scratch_size_ ? max : scratch_size_);
+  // It did not sleep, so no handler has ended a wait; whoever asked is to look by other means.
+  if (count == -EINTR) return -EAGAIN;
   for (int i = 0; i < count; ++i) out[i] = {scratch_[i].data.u64, scratch_[i].events, 0};
   return count;
 }
