@@ -33,9 +33,10 @@ int EpollEngine::open() {
   gate.close();
   int fd = os::epoll_create1(EPOLL_CLOEXEC);
   if (fd >= 0) fd = policy_->adopt(fd);
+  // Known before a signal may come: it is closed with the engine then.
+  if (fd >= 0) epfd_ = fd;
   gate.open();
   if (fd < 0) return fd;
-  epfd_ = fd;
   if (wake_fd_ < 0) return 0;
   // Registered but asleep: wake() arms it for one report.
   int error = control(EPOLL_CTL_ADD, wake_fd_, EPOLLONESHOT, kWakeToken);

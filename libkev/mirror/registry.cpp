@@ -264,12 +264,13 @@ int wake_descriptor() {
   gate.close();
   fd = os::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd >= 0) fd = process::adopt_private(fd);
-  gate.open();
-  if (fd < 0) return -1;
   int expected = -1;
-  if (wake_fd.compare_exchange_strong(expected, fd)) return fd;
-  process::discard_private(fd);
-  return expected;
+  if (fd >= 0 && !wake_fd.compare_exchange_strong(expected, fd)) {
+    process::discard_private(fd);
+    fd = expected;
+  }
+  gate.open();
+  return fd >= 0 ? fd : -1;
 }
 
 }  // namespace kev::mirror
