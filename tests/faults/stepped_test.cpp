@@ -1,0 +1,49 @@
+// A handler leaves a call by siglongjmp, or ends its thread, at any instruction of the call.
+//
+// programs/stepped.cpp does it; here it is run for each call and each way to leave, once with an answer of the core's
+// and once with one that the program's own call finishes (KEV_VERIFY_USEC). A sample of the instructions, another in
+// each run; KEV_FAULTS=all takes them all.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/run.hpp"
+
+using namespace preload_test;
+
+namespace {
+
+bool takes_all() {
+  const char* value = ::getenv("KEV_FAULTS");
+  return value != nullptr && ::strcmp(value, "all") == 0;
+}
+
+class SteppedTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void leave(const char* way) {
+    const std::string samples = takes_all() ? "0" : "24";
+    const std::string program = std::string(::getenv("KEV_FAULT_PROGRAMS")) + "/kev-fault-stepped";
+    for (const char* verify : {"KEV_VERIFY_USEC=10000000", "KEV_VERIFY_USEC=1"}) {
+      // Where epoll's calls are counted, there is code of the object's to be left.
+      const bool counted = ::strncmp(GetParam(), "epoll", 5) == 0;
+      const Outcome outcome = run({.arguments = {program, GetParam(), way, samples}, .environment = {verify},
+                                   .eager = true, .counted = counted, .seconds = takes_all() ? 300 : 60},
+                                  By::preload);
+      EXPECT_EQ(outcome.status, 0) << verify << "\n" << outcome.out << outcome.err;
+      printf("%s %s", verify, outcome.out.c_str());
+    }
+  }
+};
+
+}  // namespace
+
+TEST_P(SteppedTest, ByAJump) { leave("jump"); }
+TEST_P(SteppedTest, ByARequestAndACancellationPoint) { leave("deferred_cancel"); }
+TEST_P(SteppedTest, ByARequestOfTheAsynchronousType) { leave("asynchronous_cancel"); }
+
+INSTANTIATE_TEST_SUITE_P(, SteppedTest,
+                         ::testing::Values("poll_quiet", "poll_ready", "poll_first", "poll_changed", "poll_reused",
+                                           "poll_asleep", "poll_timeout", "select_quiet", "select_ready",
+                                           "select_first", "select_beyond", "select_asleep", "epoll_ctl", "epoll_wait",
+                                           "close", "execve", "setrlimit"),
+                         [](const auto& call) { return std::string(call.param); });
