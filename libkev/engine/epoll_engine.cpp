@@ -45,8 +45,13 @@ int EpollEngine::open() {
 }
 
 void EpollEngine::close() {
-  if (epfd_ >= 0) policy_->discard(epfd_);
-  epfd_ = -1;
+  if (epfd_ < 0) return;
+  // As above: between forgetting and closing.
+  wait::SignalGate gate;
+  gate.close();
+  int fd = epfd_.exchange(-1);
+  if (fd >= 0) policy_->discard(fd);
+  gate.open();
 }
 
 int EpollEngine::control(int op, int fd, uint32_t events, uint64_t token) {

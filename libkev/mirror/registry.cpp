@@ -37,9 +37,14 @@ constinit std::atomic<int> wake_fd{-1};
 constinit std::atomic<int64_t> paused_until_ns{0};
 constinit thread_local ThreadRecord* mine = nullptr;
 
+// A handler that leaves by siglongjmp must not come between forgetting the descriptor and closing it.
 void discard_wake_descriptor() {
+  if (wake_fd.load(std::memory_order_relaxed) < 0) return;
+  wait::SignalGate gate;
+  gate.close();
   int fd = wake_fd.exchange(-1);
   if (fd >= 0) process::discard_private(fd);
+  gate.open();
 }
 
 void release(ThreadRecord* record) {
@@ -246,8 +251,7 @@ void after_fork() {
     if (!in_use) release(r);
   }
   mine = nullptr;
-  int fd = wake_fd.exchange(-1);
-  if (fd >= 0) process::discard_private(fd);
+  discard_wake_descriptor();
   process::forget_private();
   process::clear_fd_table();
   process::mark_generation_again();
