@@ -7,6 +7,7 @@
 #include "os/file.hpp"
 #include "process/fd_table.hpp"
 #include "process/status.hpp"
+#include "wait/signal_gate.hpp"
 
 namespace kev::process {
 
@@ -100,7 +101,11 @@ void program_uses(int fd) {
 }
 
 int table_size_now() {
+  // A handler that leaves by siglongjmp must not leave the file open.
+  wait::SignalGate gate;
+  gate.close();
   int size = static_cast<int>(status_number("FDSize:"));
+  gate.open();
   known_table_size.store(size, std::memory_order_relaxed);
   return size;
 }
