@@ -11,6 +11,7 @@
 #include "os/file.hpp"
 #include "preload/next.hpp"
 #include "preload/elf_lookup.hpp"
+#include "wait/signal_gate.hpp"
 
 namespace kev::preload {
 
@@ -155,7 +156,13 @@ bool must_drop_object(const Executable& executable, char* const* envp) {
   bool visible = true;
   if (value == nullptr || !names_object(value, visible)) return false;
   bool unknown = executable.path == nullptr && executable.directory == kUnknownExecutable;
-  return unknown || !visible || !takes_object(executable);
+  if (unknown || !visible) return true;
+  // A handler that leaves by siglongjmp must not leave the file open.
+  wait::SignalGate gate;
+  gate.close();
+  bool takes = takes_object(executable);
+  gate.open();
+  return !takes;
 }
 
 size_t preload_value_size(char* const* envp) {
