@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <map>
 
+#include "harness/programs.hpp"
 #include "harness/run.hpp"
 #include "harness/tracer.hpp"
 
@@ -58,11 +59,6 @@ std::string text_of(const Scenario& scenario) {
 }
 void PrintTo(const Scenario& scenario, std::ostream* out) { *out << text_of(scenario); }
 
-bool asked_for(const char* what) {
-  const char* value = ::getenv("KEV_FAULTS");
-  return value != nullptr && ::strcmp(value, what) == 0;
-}
-
 // Which calls fail: the n-th of the kind, the n-th from a place, or all.
 struct Where {
   enum { kind, site, all } by;
@@ -89,8 +85,7 @@ struct Failure {
 class InjectedTest : public ::testing::TestWithParam<Scenario> {
  protected:
   InjectedTest() : object_(preload_test::preload_object()) {
-    const char* programs = ::getenv("KEV_FAULT_PROGRAMS");
-    program_.arguments = {std::string(programs) + "/kev-fault-" + GetParam().program, GetParam().name};
+    program_.arguments = {faults::program(GetParam().program), GetParam().name};
     program_.environment = {"PATH=/usr/bin:/bin", "LD_PRELOAD=" + object_.path(), "KEV_ENGINE=epoll",
                             "KEV_MIRROR_MIN=1", "KEV_PROMOTE_AFTER=1"};
     if (GetParam().is_counted) program_.environment.push_back("KEV_STATS=stderr:" + counters_);
@@ -177,7 +172,8 @@ TEST_P(InjectedTest, IsSurvived) {
   ASSERT_EQ(native_.status, 0) << native_.err;
   const TracedRun counted = run(nullptr);
   ASSERT_EQ(difference(counted), "") << "without any fault";
-  if (asked_for("list")) return print_calls(text_of(GetParam()), object_, counted.calls);
+  if (::getenv("KEV_FAULTS") != nullptr && ::strcmp(::getenv("KEV_FAULTS"), "list") == 0)
+    return print_calls(text_of(GetParam()), object_, counted.calls);
   std::map<std::string, unsigned> kinds;
   for (const OwnCall& call : counted.calls) ++kinds[call.kind];
   unsigned errnos = 0, later = 0;
@@ -187,7 +183,7 @@ TEST_P(InjectedTest, IsSurvived) {
     for (int error : row.errnos) {
       ++errnos;
       for (size_t i = 0; i < wheres.size(); ++i)
-        if (i < 2 || asked_for("all") || ++later % kSample == 0)
+        if (i < 2 || takes_all() || ++later % kSample == 0)
           expect_survived({row.kind, row.how, error, wheres[i]});
     }
   }

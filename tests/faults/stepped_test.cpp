@@ -4,25 +4,21 @@
 // and once with one that the program's own call finishes (KEV_VERIFY_USEC). A sample of the instructions, another in
 // each run; KEV_FAULTS=all takes them all.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "harness/programs.hpp"
 #include "harness/run.hpp"
 
+using faults::takes_all;
 using namespace preload_test;
 
 namespace {
-
-bool takes_all() {
-  const char* value = ::getenv("KEV_FAULTS");
-  return value != nullptr && ::strcmp(value, "all") == 0;
-}
 
 class SteppedTest : public ::testing::TestWithParam<const char*> {
  protected:
   void leave(const char* way) {
     const std::string samples = takes_all() ? "0" : "24";
-    const std::string program = std::string(::getenv("KEV_FAULT_PROGRAMS")) + "/kev-fault-stepped";
+    const std::string program = faults::program("stepped");
     for (const char* verify : {"KEV_VERIFY_USEC=10000000", "KEV_VERIFY_USEC=1"}) {
       // Where epoll's calls are counted, there is code of the object's to be left.
       const bool counted = ::strncmp(GetParam(), "epoll", 5) == 0;
