@@ -104,6 +104,12 @@ void ArrayMirror::disconnect() {
   engine_.close();
 }
 
+// Whether the last verification is older than the period, or is not to be trusted: setns() into a time namespace has
+// put the clock back.
+bool ArrayMirror::is_due(int64_t now) const {
+  return now - verified_ns_ >= tuning.verify_ns || now < verified_ns_;
+}
+
 Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, const sigset_t* mask,
                          wait::SignalGate& gate) {
   int found = set_.wait(Deadline::now(), nullptr);
@@ -111,7 +117,7 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
     if (!deadline.is_now()) {
       // A wait that would be verified after its sleep sleeps in the program's own call at once.
       int64_t now = os::clock_ns(CLOCK_MONOTONIC);
-      if (now - verified_ns_ >= tuning.verify_ns) {
+      if (is_due(now)) {
         verified_ns_ = now;
         return finish(Fallback::verify);
       }
@@ -137,7 +143,7 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
   }
   // Events elsewhere must not hide for ever what a stale registration does not report.
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
-  if (now - verified_ns_ >= tuning.verify_ns) {
+  if (is_due(now)) {
     set_.discard();
     verified_ns_ = now;
     return finish(Fallback::verify);
@@ -156,9 +162,8 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
 // The engine has nothing, and either the deadline or the verification period has passed.
 Answer ArrayMirror::nothing(pollfd* fds, unsigned count, const Deadline& deadline) {
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
-  bool fresh = now - verified_ns_ < tuning.verify_ns;
   bool passed = deadline.passed();
-  if (passed && fresh) {
+  if (passed && !is_due(now)) {
     clear(fds, count);
     return {Answer::Kind::done, 0, {}};
   }

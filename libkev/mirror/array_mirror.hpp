@@ -80,6 +80,7 @@ class ArrayMirror {
   bool follow_closes();
   bool start_over();
 
+  bool is_due(int64_t now) const;
   void release_holds();
   Answer nothing(pollfd* fds, unsigned count, const wait::Deadline& deadline);
   int gather();
