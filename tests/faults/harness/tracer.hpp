@@ -42,7 +42,7 @@ struct TracedRun {
 struct Program {
   std::vector<std::string> arguments;    // the first is the path
   std::vector<std::string> environment;  // all of it
-  int seconds = 20;
+  int seconds = 10;
 };
 
 // Runs `program`, asking `decide` about every call of the object's.

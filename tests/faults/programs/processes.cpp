@@ -68,6 +68,20 @@ SCENARIO(list) {
   show_open_descriptors();
 }
 
+// A child goes on counting when the process ends that reports.
+SCENARIO(outlived) {
+  Watch watch;
+  int runs[2];
+  CHECK(::pipe(runs) == 0);
+  if (::fork() == 0) {
+    put(runs[1]);
+    pause_us(20'000);
+    ::_exit(0);
+  }
+  take(runs[0]);
+  show_open_descriptors();
+}
+
 // From here on no system call may be made that the program does not ask for.
 SCENARIO(filtered) {
   Watch watch;

@@ -104,6 +104,44 @@ SCENARIO(cancelled) {
   show_open_descriptors();
 }
 
+namespace {
+
+std::atomic<bool> asked{false};
+
+// Stays until the request has come, which is then for the call below.
+void stay(int) {
+  stands = true;
+  while (!asked) pause_us(200);
+}
+
+void* shell(void*) {
+  pthread_cleanup_push(count_cleaned, nullptr);
+  stands = true;
+  CHECK(::system("exec sleep 1") != 0);
+  for (;;) pause_us(1000);  // the request could not be delivered
+  pthread_cleanup_pop(0);
+}
+
+}  // namespace
+
+SCENARIO(cancelled_elsewhere) {
+  CHECK(::pipe(empty_pipe) == 0);
+  ::signal(SIGUSR1, stay);
+  const pthread_t reader = start(read_for_ever);
+  stands = false;
+  CHECK(::pthread_kill(reader, SIGUSR1) == 0);
+  while (!stands) pause_us(100);
+  const int error = ::pthread_cancel(reader);
+  asked = true;
+  if (error != 0 && is_shown(error)) put(empty_pipe[1]);
+  print("in a handler: %d\n", is_shown(error) ? 0 : error);
+  show_end("in a handler", reader);
+  const pthread_t waiter = start(shell);
+  pause_us(20'000);
+  cancel("in system()", waiter, empty_pipe[1]);
+  show_open_descriptors();
+}
+
 // One thread sleeps in its array while another meets the descriptor limit and polls.
 SCENARIO(at_the_limit) {
   Array mine, its;
