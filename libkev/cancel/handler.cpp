@@ -11,6 +11,7 @@
 #include "cancel/handler.hpp"
 
 #include <arch_context.hpp>
+#include <cerrno>
 #include <csignal>
 
 #include "cancel/libc.hpp"
@@ -46,6 +47,12 @@ void raise() {
   // Under a seccomp filter by the call that the C library makes.
   int error = process::is_quiet() ? os::signal_thread(process, thread, kSignal)
                                   : os::queue_to_thread(process, thread, kSignal, own_mark());
+  // A queue that is full is tried again for a while, as the canceller does: nobody else tells the thread.
+  constexpr int kTries = 100;
+  for (int tries = 0; error == -EAGAIN && tries < kTries && !process::is_quiet(); ++tries) {
+    os::pause_ns(1'000'000);
+    error = os::queue_to_thread(process, thread, kSignal, own_mark());
+  }
   if (error < 0) self.raised.store(false, std::memory_order_relaxed);
 }
 
