@@ -117,7 +117,7 @@ void stay(int) {
 void* shell(void*) {
   pthread_cleanup_push(count_cleaned, nullptr);
   stands = true;
-  CHECK(::system("exec sleep 1") != 0);
+  (void)!::system("exec sleep 1");
   for (;;) pause_us(1000);  // the request could not be delivered
   pthread_cleanup_pop(0);
 }
