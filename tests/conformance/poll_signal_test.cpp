@@ -58,9 +58,11 @@ TEST_P(PollSignalTest, WhatTheHandlerWritesToTheArrayStays) {
   const Handler handler(SIGALRM, write_to_the_array);
   written = &array.subject(0).revents;
   for (const int every_ms : {1, 2, 4, 7, 20}) {
-    const RepeatedAlarm alarm(every_ms);
-    EXPECT_EQ(-1, array.call(-1));
-    EXPECT_EQ(EINTR, errno);
+    {
+      const RepeatedAlarm alarm(every_ms);
+      EXPECT_EQ(-1, array.call(-1));
+      EXPECT_EQ(EINTR, errno);
+    }
     EXPECT_EQ(kWritten, *written);
     *written = 0;
     EXPECT_TRUE(array.shows_nothing());
