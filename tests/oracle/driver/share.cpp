@@ -64,6 +64,9 @@ void Share::print() {
   printf("\n");
 }
 
-bool Share::is_enough() { return read(), by_core_ * 2 >= waits_; }
+bool Share::is_enough(int percent) {
+  read();
+  return by_core_ * 100 >= waits_ * static_cast<uint64_t>(percent);
+}
 
 }  // namespace oracle

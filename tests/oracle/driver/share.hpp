@@ -15,7 +15,7 @@ class Share {
   const std::string& path() const { return path_; }
 
   void print();
-  bool is_enough();  // at least half of all waits
+  bool is_enough(int percent);  // of all waits
 
  private:
   void read();
