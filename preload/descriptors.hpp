@@ -26,6 +26,8 @@ inline void came(int fd) {
   if (fd >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) [[unlikely]] {
     process::program_uses(fd);
     mirror::revoke_all();
+  } else if (fd > process::highest_seen.load(std::memory_order_relaxed)) {
+    process::program_has(fd);
   }
 }
 

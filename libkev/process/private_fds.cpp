@@ -13,6 +13,7 @@ namespace kev::process {
 
 constinit std::atomic<int> private_guard{INT_MAX};
 constinit std::atomic<int> private_count{0};
+constinit std::atomic<int> highest_seen{0};
 constinit const engine::DescriptorPolicy private_descriptors = {adopt_private, discard_private};
 
 namespace {
@@ -25,12 +26,10 @@ constinit std::atomic<int> known_table_size{0};
 constinit std::atomic<unsigned long> anonymous_inode{0};  // epoll sets and eventfds share it
 
 // The lowest number to ask for: in a window at the end of the table's present size, or of the next size when the
-// program has come near. -EMFILE if the program needs what room there is itself.
-int wanted_number() {
-  long size = table_size_now();
+// program, whose highest number is `used`, has come near. -EMFILE if it needs what room there is itself.
+int number_above(long used, long size) {
   long limit = static_cast<long>(os::descriptor_limit() < kTableDescriptors ? os::descriptor_limit() : kTableDescriptors);
   long window = kWindow + 2L * private_count.load(std::memory_order_relaxed);
-  long used = highest_used.load(std::memory_order_relaxed);
   // The table is smaller than what was seen: this is a forked child, and nothing is open up there.
   if (used >= size) used = 0;
   long top = size;
@@ -38,6 +37,13 @@ int wanted_number() {
   if (top > limit) top = limit;
   if (used + 2 * kMargin > top - window) return -EMFILE;
   return static_cast<int>(top - window);
+}
+
+// Above every number that the program ever had, if there is room: it may still wait for one that it closed.
+int wanted_number() {
+  long size = table_size_now();
+  int wanted = number_above(highest_seen.load(std::memory_order_relaxed), size);
+  return wanted >= 0 ? wanted : number_above(highest_used.load(std::memory_order_relaxed), size);
 }
 
 }  // namespace
@@ -94,10 +100,21 @@ void discard_private(int fd) {
   os::close(fd);
 }
 
-void program_uses(int fd) {
-  int highest = highest_used.load(std::memory_order_relaxed);
-  while (fd > highest && !highest_used.compare_exchange_weak(highest, fd, std::memory_order_relaxed)) {
+namespace {
+
+void raise(std::atomic<int>& highest_number, int fd) {
+  int highest = highest_number.load(std::memory_order_relaxed);
+  while (fd > highest && !highest_number.compare_exchange_weak(highest, fd, std::memory_order_relaxed)) {
   }
+}
+
+}  // namespace
+
+void program_has(int fd) { raise(highest_seen, fd); }
+
+void program_uses(int fd) {
+  raise(highest_seen, fd);
+  raise(highest_used, fd);
 }
 
 int table_size_now() {

@@ -15,6 +15,8 @@ namespace kev::process {
 // The program's numbers come near ours from here on; INT_MAX while there are none.
 extern std::atomic<int> private_guard;
 extern std::atomic<int> private_count;
+// The highest number that the program was seen to have, open or closed.
+extern std::atomic<int> highest_seen;
 
 // Moves a fresh descriptor to its place and marks it. The new number, or -errno with `fd` closed. A few system
 // calls; reads /proc/self/status.
@@ -30,7 +32,8 @@ bool is_still_private(int fd);
 // The program was given `fd` by the kernel, or closed it: it is not ours, whatever was marked.
 void give_up_private(int fd);
 
-// Tells the placement of the highest number that the program was seen to use.
+// Tells the placement of a number that the program has; and of one that comes near ours.
+void program_has(int fd);
 void program_uses(int fd);
 
 // The size of the kernel's descriptor table: as last seen (it only grows, but in a forked child), or read anew from

@@ -14,7 +14,7 @@ namespace oracle {
 
 namespace {
 
-enum Kind : uint8_t { free_slot, stream, packet, listener, unix_listener, counter, timer, terminal, other, epoll, file };
+enum Kind : uint8_t { free_slot, stream, packet, listener, unix_listener, counter, timer, other, epoll, terminal, file };  // from epoll on: only the kernel's
 
 enum Group { makes, closes, data, edits, polls, selects, epolls, signals, blocks, rest, group_count };
 
@@ -41,10 +41,10 @@ class Generator {
     if (random_.one_in(12)) weight_[epolls] = 120;
     bypass_ = random_.one_in(40);
     if (bypass_) weight_[blocks] = 0;
-    calm_ = !bypass_ && random_.one_in(2);
+    calm_ = !bypass_ && random_.percent(72);
     files_ = !calm_ && random_.one_in(8);
     tight_ = !calm_ && random_.one_in(8);
-    if (calm_) weight_[epolls] /= 2;
+    if (calm_) weight_[epolls] /= 4;
     threads_ = random_.one_in(5) ? random_.between(1, THREADS - 1) : 0;
     sequence_.by_clone = random_.one_in(8);
     favourite_ = random_.below(ARRAYS);
@@ -163,7 +163,7 @@ class Generator {
       case 12: case 13: case 14: return connected();
       case 15: return pair(OP_udp_pair, packet);
       case 16: return single(OP_inotify, other);
-      case 17: return random_.one_in(3) ? pair(OP_pty, terminal) : single(OP_inotify, other);
+      case 17: return files_ ? pair(OP_pty, terminal) : single(OP_inotify, other);
       case 18: return random_.one_in(3) ? single(OP_pidfd, other, draw(CHILD, random_)) : single(OP_eventfd, counter);
       case 19: return files_ ? single(OP_signalfd, file, draw(SIGNALS, random_)) : single(OP_timerfd, timer);
       case 20:
@@ -342,7 +342,7 @@ class Generator {
   }
 
   static bool makes_file(OpKind kind) {
-    return kind == OP_open || kind == OP_freopen || kind == OP_memfd || kind == OP_epoll_create || kind == OP_signalfd;
+    return kind == OP_open || kind == OP_freopen || kind == OP_memfd || kind == OP_epoll_create || kind == OP_signalfd || kind == OP_pty;
   }
 
   void something() {

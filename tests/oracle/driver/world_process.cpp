@@ -119,6 +119,12 @@ Trace WorldProcess::finish() {
       tell_where(pid);
       kill(-pid, SIGKILL);
     }
+    if (quiet > 3 * options_.hang_seconds * kPerSecond) {
+      tell_where(pid_);
+      if (pid > 0) tell_where(pid);
+      throw std::runtime_error("a world does not answer: go " + std::to_string(expected) + ", done " +
+                               std::to_string(load(shared_->done)) + ", child " + std::to_string(pid));
+    }
   }
   trace.status = shared_->status;
   if (!trace.hung) trace.at = shared_->current;
