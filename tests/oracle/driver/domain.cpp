@@ -105,7 +105,7 @@ int draw(Domain domain, Random& random) {
     case INDEX: return random.below(ENTRIES);
     case LENGTH: return random.one_in(12) ? random.below(3) : random.between(8, ENTRIES);
     case SET: return random.below(SETS);
-    case WHICH: return random.percent(70) ? 0 : random.between(1, 2);
+    case WHICH: return random.percent(85) ? 0 : random.between(1, 2);
     case STREAM: return random.below(STREAMS);
     case CHILD: return random.below(CHILDREN);
     case PIPE_FLAGS: return random.one_in(6) ? O_DIRECT : random.one_in(4) ? O_CLOEXEC : 0;

@@ -45,7 +45,7 @@ class Generator {
     files_ = !calm_ && random_.one_in(8);
     tight_ = !calm_ && random_.one_in(8);
     if (calm_) weight_[epolls] /= 4;
-    threads_ = random_.one_in(5) ? random_.between(1, THREADS - 1) : 0;
+    threads_ = random_.one_in(calm_ ? 12 : 5) ? random_.between(1, THREADS - 1) : 0;
     sequence_.by_clone = random_.one_in(8);
     favourite_ = random_.below(ARRAYS);
   }
@@ -54,7 +54,7 @@ class Generator {
     for (int i = random_.between(3, 9); i > 0; --i) make();
     for (int i = 0; i < kArrays; ++i)
       add(OP_entries, (favourite_ + i) % ARRAYS, random_.between(6, ENTRIES), random_.below(SLOTS),
-          random_.percent(85) ? POLLIN : draw(EVENTS, random_));
+          random_.percent(calm_ ? 97 : 85) ? POLLIN : draw(EVENTS, random_));
     for (int i = random_.between(5, 14); i > 0; --i) add(OP_bit, i % 2, draw(WHICH, random_), watched());
   }
 
@@ -228,7 +228,7 @@ class Generator {
       case 12: case 13: case 14: case 15: return add(OP_drain, watched());
       case 16: case 17: return calm_ ? add(OP_drain, watched()) : add_drawn(OP_read);
       case 18: return add_drawn(OP_write, counter);
-      default: return add_drawn(OP_write, stream);
+      default: return calm_ && random_.one_in(3) ? add(OP_drain, watched()) : add_drawn(OP_write, stream);
     }
   }
 
@@ -238,7 +238,7 @@ class Generator {
   }
 
   void edit() {
-    if (calm_ && !random_.one_in(8)) {
+    if (calm_ && !random_.one_in(20)) {
       if (random_.one_in(3)) return add(random_.one_in(2) ? OP_bit : OP_unbit, 0, draw(WHICH, random_), watched());
       return shift();
     }
