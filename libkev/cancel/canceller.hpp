@@ -6,8 +6,9 @@
 namespace kev::cancel {
 
 // Marks `thread` by libc's own function, and wakes it if it waits in a stub with cancellation enabled. Returns what
-// libc's returns, or EAGAIN if the signal cannot be queued (the mark stays). Like pthread_cancel(): not a cancellation
-// point unless the thread cancels itself with the asynchronous type; async-cancel-safe. POSIX pthread_cancel().
+// libc's returns, or the errno with which the signal cannot be sent (the mark stays). Like pthread_cancel(): not a
+// cancellation point unless the thread cancels itself with the asynchronous type; async-cancel-safe. POSIX
+// pthread_cancel().
 int cancel(pthread_t thread);
 
 // The calling thread changes its state: before libc's function is called, and when it has returned without error. In

@@ -73,7 +73,8 @@ class Server {
     for (;;) {
       const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
       ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-      const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0 && ::listen(fd, 1) == 0;
+      const bool bound =
+          ::bind(fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0 && ::listen(fd, 1) == 0;
       ::close(fd);
       port_ms = now_ms() - from;
       if (bound || port_ms > 2000) break;
@@ -85,6 +86,8 @@ class Server {
   void connect_one() {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address_), sizeof address_), 0);
+    const timeval patience = {5, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ask(fd);
     peers_.push_back(fd);
   }

@@ -37,6 +37,17 @@ TEST_P(SteppedTest, ByAJump) { leave("jump"); }
 TEST_P(SteppedTest, ByARequestAndACancellationPoint) { leave("deferred_cancel"); }
 TEST_P(SteppedTest, ByARequestOfTheAsynchronousType) { leave("asynchronous_cancel"); }
 
+// One that returns: from the core's sleep to the program's own call nothing is slept over.
+TEST(SteppedSleepTest, IsInterruptedBetweenItsSleeps) {
+  const Outcome outcome = run({.arguments = {faults::program("stepped"), "poll_timeout", "interrupt",
+                                             takes_all() ? "0" : "200"},
+                               .environment = {"KEV_VERIFY_USEC=2000"}, .eager = true, .counted = false,
+                               .seconds = takes_all() ? 300 : 60},
+                              By::preload);
+  EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+  printf("%s", outcome.out.c_str());
+}
+
 INSTANTIATE_TEST_SUITE_P(, SteppedTest,
                          ::testing::Values("poll_quiet", "poll_ready", "poll_first", "poll_changed", "poll_reused",
                                            "poll_asleep", "poll_timeout", "select_quiet", "select_ready",

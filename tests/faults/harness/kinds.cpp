@@ -45,7 +45,8 @@ std::string kind_of_fstat(pid_t tid, int fd) {
   // Closed on exec are the object's own, of those that it looks at; the scenarios' are not.
   std::ifstream in("/proc/" + std::to_string(tid) + "/fdinfo/" + std::to_string(fd));
   for (std::string word; in >> word;)
-    if (word == "flags:" && in >> word && (::strtoul(word.c_str(), nullptr, 8) & O_CLOEXEC) != 0) return "fstat private";
+    if (word == "flags:" && in >> word && (::strtoul(word.c_str(), nullptr, 8) & O_CLOEXEC) != 0)
+      return "fstat private";
   return "fstat";
 }
 

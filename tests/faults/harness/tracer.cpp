@@ -127,8 +127,8 @@ void Tracer::start() {
     ::execve(arguments[0], arguments.data(), environment.data());
     ::_exit(127);
   }
-  constexpr unsigned long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                            PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+  constexpr unsigned long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+                                     PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
   if (::ptrace(PTRACE_SEIZE, main_, 0, kOptions) != 0) result_.err = "cannot trace\n";
   ::ptrace(PTRACE_INTERRUPT, main_, 0, 0);
   if (::write(gate[1], "g", 1) != 1) result_.err = "cannot start\n";
@@ -278,6 +278,18 @@ TracedRun Tracer::run() {
 }
 
 }  // namespace
+
+bool can_trace() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  const bool can = ::ptrace(PTRACE_SEIZE, child, 0, 0) == 0;
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, __WALL);
+  return can;
+}
 
 TracedRun trace(const Program& program, const Object& object, const Decide& decide) {
   return Tracer(program, object, decide).run();

@@ -2,9 +2,9 @@
 //
 // The program is traced by ptrace, which neither it nor the object can see. A system call is the object's own if its
 // instruction lies in the object and is not the stub's, through which the program's calls go; the stub's is the
-// object's if it is the sleep of an engine, a ppoll on an epoll set that may return to the core. Not the object's: vfork.
-// A call that fails is not made at all, or made and its result replaced (close, which closes whatever it returns).
-// Threads, children and what they execute are followed. x86_64.
+// object's if it is the sleep of an engine, a ppoll on an epoll set that may return to the core. Not the object's:
+// vfork. A call that fails is not made at all, or made and its result replaced (close, which closes whatever it
+// returns). Threads, children and what they execute are followed. x86_64.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +44,9 @@ struct Program {
   std::vector<std::string> environment;  // all of it
   int seconds = 10;
 };
+
+// Whether this machine lets a process trace its child.
+bool can_trace();
 
 // Runs `program`, asking `decide` about every call of the object's.
 TracedRun trace(const Program& program, const Object& object, const Decide& decide);

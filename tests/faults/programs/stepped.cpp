@@ -3,6 +3,8 @@
 //   stepped CALL LEAVE SAMPLES    about so many instructions of the call named, which is left as LEAVE says, at equal
 //                                 distances; the first is another in each process. 0: all of them
 //
+// With LEAVE "interrupt" the handler returns, and a wait that it found after its first sleep must fail with EINTR.
+//
 // For each there is a thread, which makes the call a mirror's business first. Afterwards its waits, and another
 // thread's, must be what the kernel says, and every descriptor must have come back.
 #include <pthread.h>
@@ -25,14 +27,16 @@ const char* call_name = "";
 const char* leave_name = "";
 long step = 0;
 
-#define HOLDS(condition)                                                                                            \
-  do {                                                                                                              \
-    if (!(condition)) {                                                                                             \
-      ::dprintf(2, "line %d: %s does not hold (errno %d): %s left by %s at step %ld (%lx)\n", __LINE__,            \
-                #condition, errno, call_name, leave_name, step, Stepper::where());                                                                       \
-      ::_exit(1);                                                                                                   \
-    }                                                                                                               \
+#define HOLDS(condition)                          \
+  do {                                            \
+    if (!(condition)) fail(__LINE__, #condition); \
   } while (0)
+
+[[noreturn]] void fail(int line, const char* condition) {
+  ::dprintf(2, "line %d: %s does not hold (errno %d): %s left by %s at step %ld (%lx)\n", line, condition, errno,
+            call_name, leave_name, step, Stepper::where());
+  ::_exit(1);
+}
 
 // The descriptors of one thread.
 struct Subject {
@@ -192,7 +196,9 @@ const Call kCalls[] = {
 };
 
 const Call* call = nullptr;
-bool cancels = false;
+bool cancels = false, interrupts = false;
+long handled_us = 0;  // when the handler ran that returns
+long late_handlers = 0;
 int quiet_pipe[2];
 sigjmp_buf back;
 volatile bool was_left = false;
@@ -201,6 +207,11 @@ int cleaned = 0;
 void jump(int) {
   was_left = true;
   ::siglongjmp(back, 1);
+}
+
+void note_time(int) {
+  was_left = true;
+  handled_us = now_us();
 }
 
 // The request comes now, and a cancellation point after it.
@@ -254,11 +265,28 @@ void clean_up(void* subject) {
   Stepper::end();
 }
 
+// A wait of 12 ms, of which the first 2 are the core's (KEV_VERIFY_USEC=2000). A handler that ran after that sleep must
+// not be slept over by the next one.
+void make_interrupted(Subject& s) {
+  constexpr long kSleepUs = 4000;
+  Stepper::begin(step);
+  const int result = s.poll(12);
+  const int error = errno;
+  Stepper::end();
+  const long ended = now_us();
+  HOLDS(result == 0 || (result == -1 && error == EINTR && was_left));
+  const long late = Stepper::first_after_a_sleep();
+  if (was_left && step >= late && ended - handled_us >= kSleepUs) HOLDS(result == -1);
+  if (was_left && step >= late) ++late_handlers;
+}
+
 void* thread_of_one_step(void*) {
   auto* s = new Subject;
   pthread_cleanup_push(clean_up, s);
   call->prepare(*s);
-  if (cancels) {
+  if (interrupts) {
+    make_interrupted(*s);
+  } else if (cancels) {
     make_stepped(*s);
   } else if (sigsetjmp(back, 1) == 0) {
     make_stepped(*s);
@@ -308,8 +336,10 @@ int main(int count, char** words) {
   call_name = words[1];
   leave_name = words[2];
   const long samples = ::atol(words[3]);
-  cancels = ::strcmp(leave_name, "jump") != 0;
-  Stepper::install(!cancels                                         ? jump
+  interrupts = ::strcmp(leave_name, "interrupt") == 0;
+  cancels = !interrupts && ::strcmp(leave_name, "jump") != 0;
+  Stepper::install(interrupts                                       ? note_time
+                   : !cancels                                       ? jump
                    : ::strcmp(leave_name, "deferred_cancel") == 0 ? cancel_deferred
                                                                     : cancel_asynchronous);
   start_watchdog(15);
@@ -324,5 +354,7 @@ int main(int count, char** words) {
     check_open(open);
   }
   ::dprintf(1, "%s left by %s: %ld of %ld instructions\n", call_name, leave_name, left, steps);
+  if (interrupts) ::dprintf(1, "%ld handlers ran after the first sleep\n", late_handlers);
+  if (interrupts) HOLDS(Stepper::first_after_a_sleep() >= 0 && late_handlers > 0);
   return 0;
 }

@@ -84,7 +84,8 @@ SCENARIO(selects) {
       result = ::select(highest, &in, with_out ? &out : nullptr, nullptr, &time);
     } while (result < 0 && is_shown(errno));
     print("%s: %d", what, result);
-    for (int fd = 0; fd < highest; ++fd) print(" %d%d", FD_ISSET(fd, &in) ? 1 : 0, with_out && FD_ISSET(fd, &out) ? 1 : 0);
+    for (int fd = 0; fd < highest; ++fd)
+      print(" %d%d", FD_ISSET(fd, &in) ? 1 : 0, with_out && FD_ISSET(fd, &out) ? 1 : 0);
     print("\n");
   };
   for (int i = 0; i < 3; ++i) show("quiet", 0, false);
@@ -112,7 +113,8 @@ SCENARIO(selects) {
 // A handler that interrupts a wait, one that only a mask lets in, and one that jumps out.
 SCENARIO(signals) {
   Peers p;
-  pollfd fds[4] = {{p.first[0], POLLIN, 0}, {p.second[0], POLLIN, 0}, {p.sockets[0], POLLIN, 0}, {p.events[0], POLLIN, 0}};
+  pollfd fds[4] = {
+      {p.first[0], POLLIN, 0}, {p.second[0], POLLIN, 0}, {p.sockets[0], POLLIN, 0}, {p.events[0], POLLIN, 0}};
   show_polls("quiet", fds);
   // Again and again, should it come before the wait has begun.
   for (long us : {2000, 8000}) {

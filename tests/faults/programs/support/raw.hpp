@@ -21,7 +21,8 @@ inline long raw_call(long number, long a, long b = 0, long c = 0, long d = 0, lo
 // The result, or -errno. Does not wait.
 inline long raw_poll(pollfd* fds, unsigned long count) {
   timespec zero = {0, 0};
-  return raw_call(SYS_ppoll, reinterpret_cast<long>(fds), static_cast<long>(count), reinterpret_cast<long>(&zero), 0, 8);
+  return raw_call(SYS_ppoll, reinterpret_cast<long>(fds), static_cast<long>(count), reinterpret_cast<long>(&zero), 0,
+                  8);
 }
 
 inline void raw_pause(long us) {

@@ -3,8 +3,8 @@
 // The call is stepped through once by the processor's trap flag, and where each step was is noted. From then on a
 // breakpoint in the preloaded object's code, at an instruction that the call comes by once, goes most of the way, and
 // the trap flag the rest. At the chosen instruction SIGTRAP's handler sends the thread SIGUSR1, which the kernel
-// delivers as that handler returns: on top of that very instruction, or, if the signal is blocked, as soon as it is not.
-// One thread at a time. x86_64.
+// delivers as that handler returns: on top of that very instruction, or, if the signal is blocked, as soon as it is
+// not. One thread at a time. x86_64.
 #pragma once
 
 #include <signal.h>
@@ -49,6 +49,17 @@ class Stepper {
       unique_[static_cast<size_t>(i)] = last;
     }
     return steps_;
+  }
+
+  // Of what was learnt: the first step after a sleep in the object's stub of cancellation points, whose system call is
+  // followed by a load of a word of its own. -1: there was none.
+  static long first_after_a_sleep() {
+    constexpr unsigned char kCallAndLoad[] = {0x0f, 0x05, 0x4c, 0x8b, 0x1d};
+    for (long i = 0; i < static_cast<long>(unique_.size()); ++i)
+      if (trace_[i] >= code_ && trace_[i] < code_end_ - 8 &&
+          ::memcmp(reinterpret_cast<const char*>(trace_[i]), kCallAndLoad, sizeof kCallAndLoad) == 0)
+        return i + 1;
+    return -1;
   }
 
   // The signal comes at step `step`, counted from the next instruction.
