@@ -31,9 +31,11 @@ bool tcp_pair(int ends[2]) {
     if (ends[1] >= 0 && connect(ends[1], name, length) == 0)
       ends[0] = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   }
+  int error = errno;
   if (listener >= 0) close(listener);
   if (ends[0] < 0) {
     if (ends[1] >= 0) close(ends[1]);
+    errno = error;
     return false;
   }
   int one = 1;
@@ -58,7 +60,10 @@ int open_channel(Channel& channel, Kind kind) {
     case Kind::pipe: made = pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0; break;
     case Kind::stream: made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0; break;
     case Kind::dgram: made = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0; break;
-    case Kind::tcp: made = tcp_pair(ends); break;
+    case Kind::tcp:
+      // A signal ends connect and accept.
+      while (!(made = tcp_pair(ends)) && errno == EINTR) continue;
+      break;
     case Kind::event:
     case Kind::semaphore:
       ends[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | (kind == Kind::semaphore ? EFD_SEMAPHORE : 0));
