@@ -180,7 +180,7 @@ void Play::disturb(Consumer& consumer) {
     ++figures->signals;
     pthread_kill(consumer.thread, random_.one_in(2) ? SIGUSR1 : SIGUSR2);
   }
-  if (cancels_ && random_.one_in(16)) {
+  if (cancels_ && random_.one_in(8)) {
     ++figures->cancels;
     pthread_cancel(consumer.thread);
     int64_t began = now_ns();
