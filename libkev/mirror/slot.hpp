@@ -71,16 +71,12 @@ struct Slot {
     return false;
   }
 
-  // Whether `bytes` at the addresses were memory for the kernel, page by page. If not, this call asks it.
+  // Whether the kernel took as many bytes at these addresses before: they are memory, and no more descriptors than the
+  // limit allows. If not, this call asks it.
   bool is_proven(size_t bytes) {
-    constexpr uintptr_t kPage = 4096;
-    bool same_pages = true;
-    for (const void* address : key.address) {
-      uintptr_t at = reinterpret_cast<uintptr_t>(address);
-      if (at != 0 && (at + bytes - 1) / kPage > (at + proven - 1) / kPage) same_pages = false;
-    }
-    if (bytes > proven) proven = bytes;
-    return same_pages;
+    if (bytes <= proven) return true;
+    proven = bytes;
+    return false;
   }
 
   // The program's own call failed: what is there may not be memory.
