@@ -95,7 +95,7 @@ int draw(Domain domain, Random& random) {
   switch (domain) {
     case NEW:
     case SLOT: return random.below(SLOTS);
-    case NUMBER: return random.between(3, 40);
+    case NUMBER: return random.one_in(8) ? random.between(41, 63) : random.one_in(16) ? random.between(990, 1023) : random.between(3, 40);
     case ODD_NUMBER: {
       // Not the numbers that only the shim opens: docs/differences.md.
       constexpr int kOdd[] = {-1, -2, INT_MIN, 1024, 4000, INT_MAX};
@@ -135,6 +135,7 @@ int draw(Domain domain, Random& random) {
     case MASK: return random.one_in(4) ? -1 : random.one_in(6) ? 4 : random.below(4);
     case MASK_HOW: return random.below(3);
     case ACTION: return random.below(ACTIONS);
+    case DISABLED: return random.one_in(4);
     case BLOCK: return random.between(1, 8);
     case LIMIT: return random.percent(70) ? 1024 : random.between(12, 60);
     case NONE: return 0;

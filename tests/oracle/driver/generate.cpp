@@ -5,6 +5,7 @@
 #include "generate.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <poll.h>
 
 #include "domain.hpp"
@@ -295,27 +296,67 @@ class Generator {
   }
 
   void signal() {
-    switch (random_.below(5)) {
+    switch (random_.below(6)) {
+      case 5: return let_in();
       case 0: return add(OP_handler, draw(SIGNAL, random_), draw(ACTION, random_), any(), array());
       case 1: case 2: return add_drawn(OP_mask);
       default: return add_drawn(OP_raise);
     }
   }
 
+  // A signal that is pending, and a wait that lets it in.
+  void let_in() {
+    int which = random_.below(2);
+    int timeout = random_.one_in(3) ? TIMEOUT_NEVER : random_.between(0, 2);
+    int mask = random_.one_in(4) ? draw(MASK, random_) : 0;
+    add(OP_mask, SIG_BLOCK, 1 << which);
+    add(OP_raise, which);
+    sequence_.ops.back().thread = sequence_.ops[sequence_.ops.size() - 2].thread;
+    switch (random_.below(3)) {
+      case 0: add(OP_epoll_pwait, slot(epoll), draw(MAXIMUM, random_), timeout, mask); break;
+      case 1: add(OP_pselect, 0, 0, timeout, mask); break;
+      default: add(OP_ppoll, array(), 0, timeout, mask);
+    }
+    sequence_.ops.back().thread = sequence_.ops[sequence_.ops.size() - 2].thread;
+  }
+
   // A block's operations are whatever comes; those that it cannot take are left out by the world.
   void block() {
     if (bypass_) return;
     if (random_.percent(60)) return beside();
-    switch (random_.below(4)) {
+    switch (random_.below(6)) {
       case 0:
       case 1: return add(OP_fork, draw(BLOCK, random_));
       case 2: return random_.one_in(3) ? add(OP_exec, draw(BLOCK, random_)) : add(OP_fork, draw(BLOCK, random_));
-      default: {
-        int count = random_.between(1, 4);
-        add(OP_vfork, count);
-        while (count-- > 0) random_.one_in(2) ? close_one() : poll();
-      }
+      case 3: return in_vfork();
+      default: return in_fork();
     }
+  }
+
+  void in_vfork() {
+    int count = random_.between(1, 4);
+    add(OP_vfork, count);
+    while (count-- > 0) {
+      if (random_.one_in(3))
+        close_some();
+      else
+        random_.one_in(2) ? close_one() : add(OP_poll, array(), 0, 0);
+    }
+  }
+
+  // A child that changes what its parent goes on waiting for.
+  void in_fork() {
+    int waited = array();
+    int entry = random_.below(12);
+    add(OP_fork, 3);
+    add(OP_poll, waited, 0, 0);
+    if (random_.one_in(2))
+      add(OP_entry_number, waited, entry, -1, POLLIN);
+    else
+      add(OP_close, watched());
+    add(OP_poll, waited, 0, 0);
+    move_data();
+    add(OP_poll, waited, 0, 0);
   }
 
   void close_one() { add(random_.one_in(2) ? OP_close : OP_dup2, watched(), watched()); }
@@ -323,7 +364,7 @@ class Generator {
   // A wait in a thread, and what wakes it.
   void beside() {
     int count = random_.between(2, 5);
-    add(OP_during, count);
+    add(OP_during, count, draw(DISABLED, random_));
     sequence_.ops.back().thread = static_cast<uint16_t>(random_.between(1, THREADS - 1));
     switch (random_.below(6)) {
       case 0: add(OP_epoll_wait, slot(epoll), draw(MAXIMUM, random_), -1); break;
@@ -334,7 +375,7 @@ class Generator {
     while (--count > 0) {
       switch (random_.below(8)) {
         case 0: add(OP_signal_waiter, draw(SIGNAL, random_)); break;
-        case 1: random_.one_in(3) ? add(OP_cancel_waiter) : move_data(); break;
+        case 1: random_.one_in(2) ? add(OP_cancel_waiter) : move_data(); break;
         case 2: control(); break;
         default: move_data();
       }
@@ -347,7 +388,7 @@ class Generator {
 
   void something() {
     switch (random_.below(8)) {
-      case 0: return tight_ ? add_drawn(OP_limit) : add_drawn(OP_check);
+      case 0: return tight_ ? add_drawn(random_.one_in(2) ? OP_limit : OP_exhaust) : add_drawn(OP_check);
       case 1: return random_.one_in(4) ? add_drawn(OP_pass_time) : add_drawn(OP_check);
       case 2: case 3: return add_drawn(OP_check);
       default: {

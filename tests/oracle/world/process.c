@@ -1,6 +1,7 @@
 // Blocks that another process executes: a child of fork, of vfork, or one that executes this program anew. The parent
 // waits for it and goes on as it was.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,4 +82,18 @@ void op_limit(const int32_t* a) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = (rlim_t)a[0];
   say_result(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+// Makes descriptors until there are no more, or many: each number must come as it would.
+void op_exhaust(const int32_t* a) {
+  enum { MANY = 64 };
+  int made[MANY];
+  int count = 0;
+  while (count < MANY) {
+    made[count] = a[1] ? fcntl(fd_of(a[0]), F_DUPFD_CLOEXEC, 0) : dup(fd_of(a[0]));
+    if (made[count] < 0) break;
+    say(made[count++]);
+  }
+  say(errno);
+  while (count > 0) close(made[--count]);
 }

@@ -18,7 +18,9 @@ struct Thread {
   int state;  // descriptor
   uint32_t asked, done;  // futexes
   unsigned at;
-  bool beside;  // as the waiter of run_during()
+  bool beside;     // as the waiter of run_during()
+  bool disabled;   // and with cancellation disabled
+  bool cancelled;  // it ends once that is over
   Aside aside;
 };
 
@@ -41,8 +43,14 @@ static void* serve(void* argument) {
     wait_for_change(&self->asked, served);
     waits_for_ever = self->beside;
     aside = self->beside ? &self->aside : NULL;
+    int state;
+    bool disabled = self->beside && self->disabled;
+    if (disabled) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     execute(self->at);
     bump(&self->done);
+    if (!disabled) continue;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+    pthread_testcancel();
   }
   return NULL;
 }
@@ -138,6 +146,13 @@ static bool is_unfit(unsigned kind) {
   }
 }
 
+static void end_waiter(void) {
+  void* result = NULL;
+  pthread_join(waiter->thread, &result);
+  say(result == PTHREAD_CANCELED);
+  waiter->started = false;
+}
+
 // The first operation of the block waits in a thread; the main thread executes the others meanwhile.
 void run_during(unsigned at, unsigned end) {
   unsigned number = shared->op[at].thread % THREADS;
@@ -145,6 +160,8 @@ void run_during(unsigned at, unsigned end) {
   waiter = thread_of(number == 0 ? 1 : number);
   if (!waiter->started) return run(at + 1, end);
 
+  waiter->disabled = shared->op[at].argument[1] != 0;
+  waiter->cancelled = false;
   ask(waiter, at + 1, true);
   settle(waiter);
   begin_record(at);
@@ -162,6 +179,7 @@ void run_during(unsigned at, unsigned end) {
     if (!is_done(waiter)) pause_ms(1);
   }
   join_record(at + 1, &waiter->aside);
+  if (waiter->cancelled) end_waiter();
   waiter = NULL;
 }
 
@@ -171,13 +189,13 @@ void op_signal_waiter(const int32_t* a) {
   say((int)raw(SYS_tgkill, raw(SYS_getpid), waiter->tid, numbers[(unsigned)a[0] % 2]));
 }
 
+// One that has cancellation disabled does not notice, and ends after its wait.
 void op_cancel_waiter(const int32_t* a) {
   (void)a;
-  if (waiter == NULL || is_done(waiter)) return say(0);
+  if (waiter == NULL || is_done(waiter) || waiter->cancelled) return say(0);
   say(pthread_cancel(waiter->thread));
-  void* result = NULL;
-  pthread_join(waiter->thread, &result);
-  say(result == PTHREAD_CANCELED);
-  waiter->started = false;
+  waiter->cancelled = true;
+  if (waiter->disabled) return;
+  end_waiter();
   waiter = NULL;
 }
