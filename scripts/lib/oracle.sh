@@ -16,7 +16,7 @@ copy_tree() {
   rm -rf "$1"
   mkdir -p "$1"
   (cd "$root" && git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - --ignore-failed-read) |
-    tar -xf - -C "$1"
+    tar -xmf - -C "$1"  # with fresh times: what is built from the last mutation is old
 }
 
 # Which of the mutations (names, none: all) are found, each in a copy of the tree. Status 1 if one is not.

@@ -90,7 +90,9 @@ void report(const Options& options, Judge& judge, const Sequence& sequence, cons
   Difference difference = first;
   Sequence small = sequence;
   if (again && !options.quick) {
-    small = shrink(sequence, [&](const Sequence& candidate) { return judge.differs(candidate); }, 1500);
+    constexpr double kPatience = 120;  // a hang takes its time at each try
+    double until = now() + kPatience;
+    small = shrink(sequence, [&](const Sequence& candidate) { return now() < until && judge.differs(candidate); }, 1500);
     for (int i = 0; i < 8; ++i)
       if (auto last = judge.run(small)) {
         difference = *last;

@@ -1,5 +1,6 @@
 // select and pselect.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
@@ -26,8 +27,17 @@ struct Call {
   int mask;       // -2: select
 };
 
+// The kernel ignores numbers beyond its table, however large that is; within it, one that is closed is an error.
+static void leave_out_doubtful(fd_set sets[3]) {
+  enum { SMALLEST_TABLE = 64 };
+  for (int fd = SMALLEST_TABLE; fd < FD_SETSIZE; ++fd)
+    for (int which = 0; which < 3; ++which)
+      if (FD_ISSET(fd, &sets[which]) && raw(SYS_fcntl, fd, F_GETFD) < 0) FD_CLR(fd, &sets[which]);
+}
+
 static int make(const struct Call* call, fd_set sets[3]) {
   fd_set* passed[3];
+  leave_out_doubtful(world.wanted[call->set]);
   memcpy(sets, world.wanted[call->set], sizeof world.wanted[0]);
   for (int i = 0; i < 3; ++i) passed[i] = call->nulls >> i & 1 ? NULL : &sets[i];
   struct Timeout timeout;

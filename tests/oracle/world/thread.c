@@ -26,6 +26,7 @@ struct Thread {
 
 static struct Thread threads[THREADS];
 static struct Thread* waiter;  // in run_during()
+static bool is_signalled;      // it was sent a signal, which its mask may keep pending
 
 static void wait_for_change(uint32_t* word, uint32_t old) {
   while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == old) raw(SYS_futex, word, FUTEX_WAIT, old, 0);
@@ -48,9 +49,8 @@ static void* serve(void* argument) {
     if (disabled) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     execute(self->at);
     bump(&self->done);
-    if (!disabled) continue;
-    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-    pthread_testcancel();
+    if (disabled) pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+    if (self->beside) pthread_testcancel();
   }
   return NULL;
 }
@@ -161,7 +161,7 @@ void run_during(unsigned at, unsigned end) {
   if (!waiter->started) return run(at + 1, end);
 
   waiter->disabled = shared->op[at].argument[1] != 0;
-  waiter->cancelled = false;
+  waiter->cancelled = is_signalled = false;
   ask(waiter, at + 1, true);
   settle(waiter);
   begin_record(at);
@@ -186,13 +186,15 @@ void run_during(unsigned at, unsigned end) {
 void op_signal_waiter(const int32_t* a) {
   static const int numbers[] = {SIGUSR1, SIGUSR2};
   if (waiter == NULL || is_done(waiter)) return say(0);
+  is_signalled = true;
   say((int)raw(SYS_tgkill, raw(SYS_getpid), waiter->tid, numbers[(unsigned)a[0] % 2]));
 }
 
-// One that has cancellation disabled does not notice, and ends after its wait.
+// One that has cancellation disabled does not notice, and ends after its wait. Which comes first, the cancellation or a
+// signal that the wait's mask keeps pending, is left open.
 void op_cancel_waiter(const int32_t* a) {
   (void)a;
-  if (waiter == NULL || is_done(waiter) || waiter->cancelled) return say(0);
+  if (waiter == NULL || is_done(waiter) || waiter->cancelled || is_signalled) return say(0);
   say(pthread_cancel(waiter->thread));
   waiter->cancelled = true;
   if (waiter->disabled) return;
