@@ -3,6 +3,7 @@
 
 #include "cancel/sleep.hpp"
 #include "mirror/tuning.hpp"
+#include "os/file.hpp"
 
 namespace kev::mirror {
 
@@ -21,6 +22,7 @@ struct PollCall {
   size_t extent() const { return count * sizeof(pollfd); }
   unsigned size() const { return count; }
   bool worthwhile() const { return true; }
+  bool within_limit() const { return count <= os::descriptor_limit(); }
   bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }
   int open(ArrayMirror& mirror, int wake_fd) const { return mirror.open(count, wake_fd); }
   bool sync(ArrayMirror& mirror, stats::Fallback& reason) const { return mirror.sync(fds, count, reason); }

@@ -27,6 +27,7 @@ struct SelectCall {
   Key key() const { return {{in, out, except}}; }
   size_t extent() const { return Sets::words(own_nfds) * sizeof(Sets::Word); }
   unsigned size() const { return sets().count(nfds, ~0u); }
+  bool within_limit() const { return true; }
   bool worthwhile() const { return sets().count(nfds, tuning.minimum) >= tuning.minimum && nothing_beyond(); }
   // The kernel clips the sets to the size of its descriptor table, and so do we; should it have grown unseen, bits that
   // were not looked at would be taken for ready.

@@ -48,6 +48,7 @@ struct Slot {
   unsigned seen = 0;     // calls so far, up to promotion
   unsigned skip = 0;     // calls still left to the kernel after it did not work out
   size_t proven = 0;     // the most bytes at these addresses that the kernel was given, and took
+  bool grew = false;     // this call has more than that
   unsigned penalty = 0;  // what `skip` was set to last
   unsigned useful = 0;   // answers since
   bool lapsed = false;   // the last call was the kernel's: what it said is more than the mirror may know
@@ -71,12 +72,17 @@ struct Slot {
     return false;
   }
 
-  // Whether the kernel took as many bytes at these addresses before: they are memory, and no more descriptors than the
-  // limit allows. If not, this call asks it.
+  // Whether `bytes` at the addresses were memory for the kernel, page by page. If not, this call asks it.
   bool is_proven(size_t bytes) {
-    if (bytes <= proven) return true;
-    proven = bytes;
-    return false;
+    constexpr uintptr_t kPage = 4096;
+    bool same_pages = true;
+    for (const void* address : key.address) {
+      uintptr_t at = reinterpret_cast<uintptr_t>(address);
+      if (at != 0 && (at + bytes - 1) / kPage > (at + proven - 1) / kPage) same_pages = false;
+    }
+    grew = bytes > proven;
+    if (grew) proven = bytes;
+    return same_pages;
   }
 
   // The program's own call failed: what is there may not be memory.

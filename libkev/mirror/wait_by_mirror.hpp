@@ -122,6 +122,11 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   slot->lapsed = true;
   bool proven = slot->is_proven(call.extent());
   if (slot->stays_in_kernel(reason) || !proven) return false;
+  if (slot->grew && !call.within_limit()) {
+    slot->begin_anew();
+    reason = stats::Fallback::argument;
+    return false;
+  }
   // Only now is the array looked at: the kernel has taken it before.
   if (!call.worthwhile()) {
     reason = stats::Fallback::small;

@@ -37,6 +37,7 @@ void execute(unsigned at) {
     table[shared->op[at].kind](shared->op[at].argument);
   } else {
     say(-1000);  // a handler left the operation
+    leave_wait();
   }
   jump = before;
   say_signals();

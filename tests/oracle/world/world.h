@@ -84,6 +84,7 @@ extern _Thread_local bool waits_for_ever;  // in run_during(), which ends the wa
 // Gets a timeout ready; one without end is cut short by a signal.
 void begin_wait(struct Timeout* timeout, int argument);
 void end_wait(struct Timeout* timeout, long result);
+void leave_wait(void);  // instead of end_wait(), when a handler left it
 sigset_t* mask_of(int argument, sigset_t* set);
 bool settle_bypass(bool same);  // whether the wait is to be made once more
 int milliseconds(int argument);

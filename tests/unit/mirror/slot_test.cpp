@@ -133,13 +133,15 @@ TEST_F(SlotTest, GoesForANewArrayOnceTheOthersWereOfNoUse) {
   EXPECT_TRUE(evicted);
 }
 
-TEST_F(SlotTest, AsksTheKernelAboutMoreThanItHasSeen) {
+TEST_F(SlotTest, AsksTheKernelAboutPagesThatItHasNotSeen) {
   slot.key.address[0] = reinterpret_cast<const void*>(std::uintptr_t{4096 * 16});
   EXPECT_FALSE(slot.is_proven(8));
   EXPECT_TRUE(slot.is_proven(8));
-  EXPECT_FALSE(slot.is_proven(16));
-  EXPECT_TRUE(slot.is_proven(16));
-  EXPECT_TRUE(slot.is_proven(8));
+  EXPECT_FALSE(slot.grew);
+  EXPECT_TRUE(slot.is_proven(4096));
+  EXPECT_TRUE(slot.grew);
+  EXPECT_FALSE(slot.is_proven(4097));
+  EXPECT_TRUE(slot.is_proven(8192));
   slot.begin_anew();
   EXPECT_FALSE(slot.is_proven(8));
 }
