@@ -103,6 +103,9 @@ void op_unix_connect(const int32_t* a) {
 
 void op_accept(const int32_t* a) {
   int fd = accept4(fd_of(a[1]), NULL, NULL, SOCK_NONBLOCK);
+  int error = errno;
+  if (fd >= 0) no_delay(fd);
+  errno = error;
   say_new(a[0], fd);
 }
 
