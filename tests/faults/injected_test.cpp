@@ -41,7 +41,7 @@ const std::vector<Row>& rows() {
 // Without an error to give.
 bool is_infallible(const std::string& kind) {
   return kind == "getpid" || kind == "geteuid" || kind == "getppid" || kind == "sched_yield" ||
-         kind == "rt_sigprocmask SETMASK";
+         kind == "rt_sigprocmask SETMASK" || kind == "rt_sigprocmask BLOCK";
 }
 
 // What loops repeat a call for; it comes to an end.
