@@ -81,8 +81,9 @@ inline void leave_number(int fd) {
   if (is_hidden(fd)) mirror::revoke_all();
 }
 
-// The program asks for the lowest number from `minimum` on: ours are not among those that it finds taken.
-inline void leave_numbers_from(long minimum) {
+// The program asks for the lowest number from `minimum` on: ours are not among those that it finds taken. An int, as the
+// kernel reads it: what stands above it in the register is whatever the caller left there.
+inline void leave_numbers_from(int minimum) {
   if (minimum >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) mirror::revoke_all();
 }
 

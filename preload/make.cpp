@@ -41,7 +41,7 @@ int control(int (*own)(int, int, void*), int fd, int command, void* argument) {
   if ((command == F_SETLKW || command == F_OFD_SETLKW) && has_points(Family::make))
     return static_cast<int>(point(SYS_fcntl, fd, command, argument));
   if (command != F_DUPFD && command != F_DUPFD_CLOEXEC) return own(fd, command, argument);
-  leave_numbers_from(reinterpret_cast<long>(argument));
+  leave_numbers_from(static_cast<int>(reinterpret_cast<long>(argument)));
   return make([&] { return own(fd, command, argument); });
 }
 

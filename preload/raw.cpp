@@ -98,7 +98,7 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
       [[fallthrough]];
     case Effect::makes:
       if ((number == SYS_fcntl || number == SYS_dup || effect == Effect::takes_number) && is_hidden(fd)) return fail(EBADF);
-      if (number == SYS_fcntl) leave_numbers_from(c);
+      if (number == SYS_fcntl) leave_numbers_from(static_cast<int>(c));
       return make([&] { return static_cast<int>(own()); });
     case Effect::makes_pair:
       return make_pair(reinterpret_cast<int*>(number == SYS_socketpair ? d : a), [&] { return static_cast<int>(own()); });
