@@ -163,8 +163,10 @@ const char* activate(stats::State& state) {
     state = stats::State::refused;
     return "no memory, or a kernel before 4.14";
   }
-  mirror::tuning = {options.mirror_min, options.promote_after, int64_t{options.verify_usec} * 1000,
-                    options.engine == config::Engine::auto_};
+  mirror::tuning = options.engine == config::Engine::auto_ ? mirror::Tuning{} : mirror::kEager;
+  mirror::tuning.minimum = options.mirror_min;
+  mirror::tuning.promote_after = options.promote_after;
+  mirror::tuning.verify_ns = int64_t{options.verify_usec} * 1000;
   prepare_thread_exit();
   shim.mirrors = true;
   if (stats::counting()) return "";

@@ -1,18 +1,21 @@
-// One poll array as an interest set: what the program passed last time, registered with a private engine.
+// One poll array as an interest set: what the program passed last time, watched by a private engine or asked directly.
 //
-// Keeps a copy of the array (the shadow), the set of its distinct descriptors, and for each of them the chain of
-// positions where it stands. sync() brings the registrations up to the program's array by its differences;
+// Keeps a copy of the array (the shadow), the set of its distinct descriptors, for each of them the chain of positions
+// where it stands, and where it is looked at (place.hpp). sync() follows the program's array by its differences;
 // wait() answers, and whatever it answers is the kernel's word:
-//   - reported entries are confirmed by one zero-timeout poll() over just them;
-//   - an answer, empty or not, is left to the program's own poll() once the last verification is older than the period;
-//   - a wait that has slept for a period is finished by the program's own poll().
-// One thread at a time; a signal handler that interrupts it must not come back in (mirror/registry.hpp sees to it).
-// All memory is one mapping, made by open() and given back by close().
+//   - what is said of a direct descriptor is what poll() said of it in this wait;
+//   - what the engine reports is confirmed by one zero-timeout poll() over just that;
+//   - once the last verification is older than the period, the wait is the program's own poll();
+//   - so is the rest of a wait that has slept for a period.
+// The last two only while anything is watched. One thread at a time; a signal handler that interrupts it must not come
+// back in (mirror/registry.hpp sees to it). All memory is one mapping, made by open() and given back by close().
 #pragma once
 
 #include <poll.h>
 
 #include "engine/epoll_engine.hpp"
+#include "mirror/direct_list.hpp"
+#include "mirror/place.hpp"
 #include "stats/counters.hpp"
 #include "wait/signal_gate.hpp"
 #include "wait/wait_set.hpp"
@@ -28,14 +31,19 @@ struct Answer {
   stats::Fallback reason;
 };
 
+inline Answer done(int result) { return {Answer::Kind::done, result, {}}; }
 inline Answer finish(stats::Fallback reason) { return {Answer::Kind::finish, 0, reason}; }
 
 class ArrayMirror {
  public:
+  // What the program's own call does with a closed descriptor, and so what may be asked before it: poll() says POLLNVAL
+  // of that entry; select() fails before it has looked at any other, one of a kind whose poll consumes included.
+  enum class Closed : unsigned char { is_an_entrys, fails_the_call };
+
   bool is_open() const { return block_.load(std::memory_order_relaxed) != nullptr; }  // any thread
 
   // Makes room for arrays of up to `count` entries, and the engine. 0 or -errno.
-  int open(unsigned count, int wake_fd);
+  int open(unsigned count, int wake_fd, Closed closed = Closed::is_an_entrys);
   void close();
   // Closes the engine, gives the holds back, and leaves the rest to a frame that is still inside: it will find the
   // engine gone.
@@ -48,8 +56,8 @@ class ArrayMirror {
   // A wait that may sleep closes `gate`; the program's own call that finishes it is to sleep with the gate's mask.
   Answer wait(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask, wait::SignalGate& gate);
 
-  // The program's own call that finished a wait wrote these results: starts over at the next call if the mirror does
-  // not see one of them.
+  // The program's own call that finished a wait wrote these results: what it saw and the engine does not is watched no
+  // longer.
   void check_found_by_kernel(const pollfd* fds, unsigned count);
 
   // The next answer is verified, however fresh the last verification is.
@@ -61,47 +69,84 @@ class ArrayMirror {
   void wake() { engine_.wake(); }
 
   unsigned capacity() const { return capacity_; }
-  unsigned registrations() const { return set_.size(); }
+  unsigned registrations() const { return watched_; }
+  unsigned direct() const { return direct_.size(); }
+  unsigned spent_on_watching() const { return spent_on_watching_; }  // system calls, in the last sync()
 
  private:
-  // Where a descriptor stands in the array: a list through next_, in Interest::first as position + 1.
-  using Interest = wait::Interest;
+  // Where a descriptor stands in the array: a list through next_, in Interest::first as position + 1. A watched
+  // descriptor that stands nowhere any more (an orphan) is kept for a while: it often comes back.
 
+  // Following the array: array_sync.cpp.
   bool scan(const pollfd* fds, unsigned count);
   void clear(pollfd* fds, unsigned count) const;
-  bool changed_wholesale(const pollfd* fds, unsigned count, unsigned common) const;
+  bool changed_wholesale(const pollfd* fds, unsigned count) const;
+  bool follow(const pollfd* fds, unsigned count, stats::Fallback& reason);
   bool apply(const pollfd* fds, unsigned count, stats::Fallback& reason);
   bool link(unsigned position, stats::Fallback& reason);
   bool unlink(unsigned position);
-  uint32_t wanted(const Interest& interest) const;
-  Interest* watch(int fd, uint32_t events, stats::Fallback& reason);
+  void look_for_changed_events(Interest& interest);
   void drop(Interest* interest);
   void drop_emptied();
-  bool follow_closes();
+
+  // Who is looked at where: array_places.cpp.
+  short events_of(const Interest& interest) const;
+  bool come_in(int fd, unsigned position, stats::Fallback& reason);
+  void make_direct(Interest& interest, uint32_t last_ready);
+  void leave_direct(Interest& interest);
+  bool watch(Interest& interest, stats::Fallback& reason);
+  bool unwatch(Interest& interest);
+  void watch_what_is_quiet();
+  bool is_refused() const;
+  void learn(const pollfd* reported, int count);
+  void follow_closes();
   bool start_over();
-
-  bool is_due(int64_t now) const;
   void release_holds();
-  Answer nothing(pollfd* fds, unsigned count, const wait::Deadline& deadline);
-  int gather();
-  int scatter(pollfd* fds, unsigned count, int reported);
 
-  static constexpr unsigned kBlock = 32;
+  // Waiting: array_wait.cpp.
+  bool is_due(int64_t now) const;
+  int64_t rest_of_period(int64_t now) const;
+  bool looks_first();
+  unsigned list_size();
+  int harvest();
+  int gather();
+  bool conclude(int found, pollfd* fds, unsigned count, const sigset_t* mask, Answer& answer);
+  bool ask_engine_first(pollfd* fds, unsigned count, const sigset_t* mask, Answer& answer);
+  Answer sleep(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask,
+               wait::SignalGate& gate);
+  Answer nothing(pollfd* fds, unsigned count, const wait::Deadline& deadline);
+  Answer by_own_look(pollfd* fds, unsigned count);
+  int scatter(pollfd* fds, unsigned count, int reported);
+  template <typename Write>
+  void for_each_result(pollfd* fds, int reported, Write write);
+
+  static constexpr unsigned kMaxOrphans = 64;
 
   engine::EpollEngine engine_;
   wait::WaitSet set_;
+  DirectList direct_;
   std::atomic<void*> block_{nullptr};
   size_t block_bytes_ = 0;
   pollfd* shadow_ = nullptr;     // [capacity_]
   uint32_t* next_ = nullptr;     // [capacity_] position + 1 of the next entry with the same descriptor, 0: none
-  pollfd* reported_ = nullptr;   // [ring_slots_] what the engine reported, for the confirmation
-  uint8_t* dirty_ = nullptr;     // [capacity_ / kBlock + 1] whether a block of the program's array has revents to clear
+  uint8_t* blocks_ = nullptr;    // [blocks_of(capacity_)] what the last scan found in the program's array (compare.hpp)
   unsigned capacity_ = 0;
   unsigned ring_slots_ = 0;
   unsigned count_ = 0;           // entries of the shadow
+  unsigned watched_ = 0;         // registrations, those of orphans included
+  unsigned orphans_ = 0;
+  unsigned spent_on_watching_ = 0;
+  unsigned sweep_ = 0;           // where watch_what_is_quiet() goes on in the direct list
+  unsigned refused_ = 0;         // how many more could not be watched than could, lately
+  uint32_t calls_ = 0;           // of sync()
+  uint32_t wholesale_at_ = 0;    // the call in which an array that had changed wholesale was followed last
   uint32_t changes_seen_ = 0;    // process::held_fd_changes, when the registrations were last looked at
   int64_t verified_ns_ = 0;
-  unsigned skip_ = 0;            // calls that still go to the kernel because most entries were ready
+  Closed closed_ = Closed::is_an_entrys;
+  stats::Fallback refusal_ = {};  // why the last one could not
+  uint8_t watched_reports_ = 0;  // how often, lately, it was something watched that was ready
+  uint8_t sleepy_ = 0;           // how often, lately, nothing was ready at first
+  uint8_t long_sleeps_ = 0;      // how many waits in a row slept for a period
   bool disconnected_ = false;    // no engine and no holds: only the memory is left
   bool stale_ = false;           // something did not match: start over at the next call
 };

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "mirror/thread_record.hpp"
+#include "mirror/watch_limit.hpp"
 #include "os/clock.hpp"
 #include "os/memory.hpp"
 #include "os/thread.hpp"
@@ -36,6 +37,9 @@ constinit std::atomic<bool> stopped{false};
 constinit std::atomic<int> wake_fd{-1};
 constinit std::atomic<int64_t> paused_until_ns{0};
 constinit thread_local ThreadRecord* mine = nullptr;
+// Nothing is called at the end of a thread any more: what it polls from here on, in destructors of its own, would hold
+// a record for ever.
+constinit thread_local bool is_ending = false;
 
 // A handler that leaves by siglongjmp must not come between forgetting the descriptor and closing it.
 void discard_wake_descriptor() {
@@ -75,6 +79,7 @@ void take_over(ThreadRecord* record) {
 void on_thread_exit(void* argument) {
   (void)argument;
   if (mine == nullptr || process::is_forked_child()) return;
+  is_ending = true;
   ThreadRecord* record = mine;
   for (mine = nullptr; record != nullptr;) {
     ThreadRecord* older = record->abandoned;
@@ -158,7 +163,7 @@ void ThreadRecord::close_all() {
 ThreadRecord* enter(Fallback& reason, uint64_t& cookie) {
   uintptr_t sp = arch::stack_pointer();
   if (mine == nullptr) {
-    ThreadRecord* fresh = acquire();
+    ThreadRecord* fresh = is_ending ? nullptr : acquire();
     if (fresh == nullptr) {
       reason = Fallback::resources;
       return nullptr;
@@ -251,9 +256,11 @@ void after_fork() {
     if (!in_use) release(r);
   }
   mine = nullptr;
+  is_ending = false;
   discard_wake_descriptor();
   process::forget_private();
   process::clear_fd_table();
+  forget_watches();
   process::mark_generation_again();
 }
 

@@ -45,7 +45,7 @@ int SelectMirror::open(int nfds, int wake_fd) {
   size_t bytes = 3 * words * sizeof(Word) + bits * sizeof(pollfd);
   void* block = os::map_private(bytes);
   if (block == nullptr) return -ENOMEM;
-  int error = array_.open(bits, wake_fd);
+  int error = array_.open(bits, wake_fd, ArrayMirror::Closed::fails_the_call);
   if (error < 0) {
     os::munmap(block, bytes);
     return error;

@@ -48,6 +48,8 @@ class SelectMirror {
   void start_over_next_time() { array_.start_over_next_time(); }
   void wake() { array_.wake(); }
   unsigned registrations() const { return array_.registrations(); }
+  unsigned direct() const { return array_.direct(); }
+  unsigned spent_on_watching() const { return array_.spent_on_watching(); }
 
  private:
   bool same(const Sets& sets, unsigned words) const;

@@ -93,21 +93,25 @@ struct Slot {
 
   // A mirror did not work out.
   void punish(stats::Fallback reason) {
-    constexpr unsigned kFirst = 16, kLast = 8192;
-    penalty = penalty == 0 ? kFirst : penalty < kLast ? penalty * 2 : kLast;
+    constexpr unsigned kFirst = 16, kFirstShared = 256, kLast = 8192;
+    // Many threads with the same descriptors: that stays so.
+    unsigned first = reason == stats::Fallback::shared ? kFirstShared : kFirst;
+    penalty = penalty < first ? first : penalty < kLast ? penalty * 2 : kLast;
     skip = penalty;
     skip_reason = reason;
     useful = 0;
   }
 
-  // What the mirror has saved, in nanoseconds, up to a reserve that pays for registering everything anew once. False:
-  // the kernel alone would have been cheaper.
+  // What the mirror has saved, in nanoseconds, up to a reserve that pays for following an array that changes as a whole.
+  // False: the kernel alone would have been cheaper.
   bool account(int64_t native_ns, int64_t core_ns, unsigned entries) {
     int64_t reserve = (64 + 3 * int64_t{entries}) * costs().core_entry_ns;
     balance_ns += native_ns - core_ns;
     if (balance_ns > reserve) balance_ns = reserve;
     if (native_ns > core_ns) reward();
-    return !tuning.choose_by_cost || balance_ns > -16 * costs().core_entry_ns;
+    if (!tuning.choose_by_cost || balance_ns > -16 * costs().core_entry_ns) return true;
+    balance_ns = 0;
+    return false;
   }
 
   // A mirror answered.

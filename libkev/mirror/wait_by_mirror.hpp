@@ -18,6 +18,9 @@
 
 namespace kev::mirror {
 
+// Calls left to the kernel from which on a mirror is not kept for the time after.
+inline constexpr unsigned kPenaltyToClose = 128;
+
 // The result of a call that the core does not take: the program's own call is to be made, unchanged.
 inline constexpr int kNotOurs = INT_MIN;
 
@@ -69,27 +72,30 @@ bool prepare(const Call& call, Mirror& mirror, bool is_new, stats::Fallback& rea
 // kernel for a while.
 template <typename Mirror>
 void step_back(Slot& slot, Mirror& mirror, stats::Fallback reason) {
-  using stats::Fallback;
-  if (reason == Fallback::mostly_ready || reason == Fallback::closed) return;
-  if (reason == Fallback::changed && slot.account(0, costs().core_entry_ns, 0)) return;
-  mirror.close();
+  if (reason == stats::Fallback::closed) return;
   slot.punish(reason);
+  // Kept for the first retries: making it anew costs more than it costs those who make events.
+  if (reason != stats::Fallback::changed || slot.penalty >= kPenaltyToClose) mirror.close();
 }
 
-// Sets what a wait cost against what the kernel's own scan of `size` descriptors would have.
+// Sets what a wait cost against what the kernel's own scan of `size` descriptors would have. What was spent to have
+// descriptors watched does not count: they are by and by, when looking at them has cost as much (tuning.hpp).
 template <typename Mirror>
 void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, unsigned size, int64_t entries) {
   bool by_core = answer.kind == Answer::Kind::done;
   if (!by_core && answer.reason != stats::Fallback::long_sleep) return;
-  if (entries > 3) entries += entries - 3;  // registering looks at the descriptor first
-  if (!by_core) entries += 8;               // the wake-up, and all of the program's own call
+  entries -= mirror.spent_on_watching();
+  if (!by_core) entries += 8;  // the wake-up, and all of the program's own call
   // A call that may sleep enters itself with every descriptor, and leaves again.
   Costs cost = costs();
-  int64_t native = by_core ? cost.poll_ns + size * cost.entry_ps * (may_sleep ? 2 : 1) / 1000 : 0;
-  if (slot.account(native, entries * cost.core_entry_ns + 200 + size / 2, size)) return;
+  auto scan_ns = [&](unsigned count) { return count * cost.entry_ps * (may_sleep ? 2 : 1) / 1000; };
+  int64_t native = by_core ? cost.poll_ns + scan_ns(size) : 0;
+  constexpr int64_t kCall = 200, kReady = 5;
+  int64_t core = kCall + entries * cost.core_entry_ns + scan_ns(mirror.direct()) + size / 4;
+  if (by_core && answer.result > 0) core += answer.result * kReady;
+  if (slot.account(native, core, size)) return;
   slot.punish(stats::Fallback::costly);
-  // Kept for the first retries: making it anew costs more than it costs those who make events.
-  if (slot.penalty >= 128) mirror.close();
+  if (slot.penalty >= kPenaltyToClose) mirror.close();
 }
 
 // What a wait has come to: an answer, and where it came from.
@@ -188,8 +194,8 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
     reason = waited.answer.reason;
     stats::add(reason);
     result = own_call(call, deadline, mask, gate);
-    bool verified = reason == Fallback::verify || reason == Fallback::long_sleep;
-    if (verified && result != 0 && result != -EINTR && !is_stopped()) {
+    bool teaches = reason == Fallback::verify || reason == Fallback::long_sleep || reason == Fallback::mostly_ready;
+    if (teaches && result != 0 && result != -EINTR && !is_stopped()) {
       // Between the two, anything may have happened to the record: a revoker, a fork, another call in a handler.
       ThreadRecord* again = enter(reason, cookie);
       if (again == waited.record && waited.mirror->is_open() && waited.slot->key == call.key())

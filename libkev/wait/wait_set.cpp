@@ -12,35 +12,10 @@ void WaitSet::attach(engine::Engine& engine, Event* ring, uint32_t ring_slots, I
   interests_.attach(interests, interest_slots);
 }
 
-Interest* WaitSet::add(int fd, uint32_t events, uint32_t generation, int& error) {
-  Interest* interest = interests_.insert(fd);
-  interest->events = events;
-  interest->generation = generation;
-  error = engine_->add(fd, events, token_of(*interest));
-  if (error == -EEXIST) error = engine_->change(fd, events, token_of(*interest));
-  if (error >= 0) return interest;
-  interests_.erase(interest);
-  return nullptr;
-}
-
-int WaitSet::change(Interest& interest, uint32_t events) {
-  int error = engine_->change(interest.fd, events, token_of(interest));
-  if (error >= 0) interest.events = events;
+int WaitSet::watch(const Interest& interest, uint32_t events) {
+  int error = engine_->add(interest.fd, events, token_of(interest));
+  if (error == -EEXIST) error = engine_->change(interest.fd, events, token_of(interest));
   return error;
-}
-
-int WaitSet::renew(Interest& interest, uint32_t generation) {
-  uint32_t before = interest.generation;
-  interest.generation = generation;
-  int error = engine_->add(interest.fd, interest.events, token_of(interest));
-  if (error == -EEXIST) error = engine_->change(interest.fd, interest.events, token_of(interest));
-  if (error < 0) interest.generation = before;
-  return error;
-}
-
-void WaitSet::remove(Interest* interest) {
-  engine_->remove(interest->fd);
-  interests_.erase(interest);
 }
 
 int WaitSet::wait(const Deadline& deadline, const sigset_t* mask) {

@@ -1,6 +1,6 @@
 // The wait core: an interest set, the engine that watches it, and the ready ring that its events land in.
 //
-//   add/change/remove -> InterestSet + Engine        wait() -> Engine -> ReadyRing        claim()/commit() -> caller
+//   insert/watch/unwatch -> InterestSet + Engine     wait() -> Engine -> ReadyRing        claim()/commit() -> caller
 //
 // wait() consumes nothing: events stand in the ring until they are claimed, so that a wait can be cancelled at any
 // moment. One thread at a time (the ring's consumer is the waiter); wake() from any thread and from handlers.
@@ -19,42 +19,32 @@ class WaitSet {
  public:
   using Event = engine::Event;
 
-  // Memory for the ring (a power of two) and the table; both outlive the set. `engine` is open.
+  // Memory for the ring (a power of two) and the table; both outlive the set.
   void attach(engine::Engine& engine, Event* ring, uint32_t ring_slots, Interest* interests, uint32_t interest_slots);
 
-  // Watches `fd`, which must not be watched yet. The token of its events is token_of(interest). A registration
-  // that the engine already has for this very descriptor is taken over. Returns the entry, or null with `error`
-  // set to the engine's -errno. `generation` is kept in the entry and comes back in the token.
-  Interest* add(int fd, uint32_t events, uint32_t generation, int& error);
+  // Makes an entry for `fd`, which has none yet. Nothing is watched for it.
+  Interest& insert(int fd) { return *interests_.insert(fd); }
 
-  // Changes what is watched for. 0 or -errno.
-  int change(Interest& interest, uint32_t events);
+  // Watches the entry's descriptor; its events come under token_of(interest). A registration that the engine already
+  // has for this very descriptor is taken over. 0 or -errno.
+  int watch(const Interest& interest, uint32_t events);
 
-  // Registers the descriptor again after its number changed hands. 0 or -errno, with the entry as it was.
-  int renew(Interest& interest, uint32_t generation);
+  // Watches it no longer. -errno: the engine had nothing registered for the number's present file.
+  int unwatch(const Interest& interest) { return engine_->remove(interest.fd); }
 
-  // Forgets `interest`. A registration that is gone already (closed descriptor) is no error.
-  void remove(Interest* interest);
+  // Forgets the entry; the engine is not told.
+  void erase(Interest* interest) { interests_.erase(interest); }
+  // The same for all for which `gone` holds, calling `last` for each before.
+  template <typename Gone, typename Last>
+  void erase_if(Gone gone, Last last) {
+    interests_.erase_if(gone, last);
+  }
 
-  Interest* find(int fd) { return interests_.find(fd); }
+  Interest* find(int fd) const { return interests_.find(fd); }
   uint32_t size() const { return interests_.size(); }
   template <typename Visit>
   void for_each(Visit visit) {
     interests_.for_each(visit);
-  }
-  // Forgets all for which `gone` holds, calling `last` for each before.
-  template <typename Gone, typename Last>
-  void remove_if(Gone gone, Last last) {
-    interests_.erase_if(gone, [&](const Interest& interest) {
-      last(interest);
-      engine_->remove(interest.fd);
-    });
-  }
-
-  // Forgets all interests and events, for an engine that was closed.
-  void clear() {
-    interests_.clear();
-    ring_.rewind();
   }
 
   static uint64_t token_of(const Interest& interest) {

@@ -43,8 +43,8 @@ constexpr std::int64_t kLong = 8 * kSecond;
 template <typename Body>
 void in_child(Body body) {
   EXPECT_EQ(0, run_in_child([&] {
+    tuning = kEager;
     tuning.verify_ns = 1000 * kSecond;  // sleeps stay in the core
-    tuning.choose_by_cost = false;
     REQUIRE_IN_CHILD(start());
     body();
   }));

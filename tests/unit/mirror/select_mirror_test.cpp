@@ -54,7 +54,10 @@ struct Bits {
 class SelectMirrorTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { ASSERT_TRUE(start()); }
-  SelectMirrorTest() { tuning.verify_ns = 1000 * kSecond; }
+  SelectMirrorTest() {
+    tuning = kEager;
+    tuning.verify_ns = 1000 * kSecond;
+  }
   ~SelectMirrorTest() override {
     mirror.close();
     tuning = {};

@@ -84,67 +84,51 @@ class WaitSetTest : public WaitSetOn<FakeEngine> {
 
 using Tokens = std::vector<std::uint64_t>;
 
-TEST_F(WaitSetTest, RegistersWhatIsAddedUnderATokenOfNumberAndGeneration) {
-  int error = 1;
-  Interest* interest = set.add(5, 3, 9, error);
-  ASSERT_NE(nullptr, interest);
-  EXPECT_EQ(0, error);
-  EXPECT_EQ(interest, set.find(5));
+TEST_F(WaitSetTest, WatchesUnderATokenOfNumberAndGeneration) {
+  Interest& interest = set.insert(5);
+  EXPECT_EQ(&interest, set.find(5));
+  EXPECT_TRUE(engine.registered.empty());
+  interest.generation = 9;
+  EXPECT_EQ(0, set.watch(interest, 3));
   EXPECT_EQ(3u, engine.registered[5].events);
-  EXPECT_EQ(WaitSet::token_of(*interest), engine.registered[5].token);
+  EXPECT_EQ(WaitSet::token_of(interest), engine.registered[5].token);
   EXPECT_EQ(5, WaitSet::descriptor_of(engine.registered[5].token));
   EXPECT_EQ(9u, WaitSet::generation_of(engine.registered[5].token));
 }
 
-TEST_F(WaitSetTest, KeepsNothingOfWhatTheEngineRefuses) {
+TEST_F(WaitSetTest, SaysWhatTheEngineRefuses) {
+  Interest& interest = set.insert(5);
   engine.error = -EPERM;
-  int error = 0;
-  EXPECT_EQ(nullptr, set.add(5, 3, 9, error));
-  EXPECT_EQ(-EPERM, error);
-  EXPECT_EQ(nullptr, set.find(5));
-  EXPECT_EQ(0u, set.size());
+  EXPECT_EQ(-EPERM, set.watch(interest, 3));
+  EXPECT_EQ(&interest, set.find(5));
 }
 
 TEST_F(WaitSetTest, TakesOverARegistrationThatTheEngineHasAlready) {
   engine.registered[5] = {1, 77};
-  int error = 0;
-  ASSERT_NE(nullptr, set.add(5, 3, 9, error));
+  Interest& interest = set.insert(5);
+  interest.generation = 9;
+  EXPECT_EQ(0, set.watch(interest, 3));
   EXPECT_EQ(3u, engine.registered[5].events);
   EXPECT_EQ(9u, WaitSet::generation_of(engine.registered[5].token));
 }
 
-TEST_F(WaitSetTest, ChangesTheEngineFirst) {
-  int error;
-  Interest* interest = set.add(5, 3, 9, error);
-  EXPECT_EQ(0, set.change(*interest, 4));
-  EXPECT_EQ(4u, interest->events);
-  EXPECT_EQ(4u, engine.registered[5].events);
-  engine.error = -EBADF;
-  EXPECT_EQ(-EBADF, set.change(*interest, 1));
-  EXPECT_EQ(4u, interest->events);
-}
-
-TEST_F(WaitSetTest, RenewsARegistrationUnderItsNewGeneration) {
-  int error;
-  Interest* interest = set.add(5, 3, 9, error);
-  engine.registered.clear();  // the number was closed
-  EXPECT_EQ(0, set.renew(*interest, 10));
-  EXPECT_EQ(10u, WaitSet::generation_of(engine.registered[5].token));
-  EXPECT_EQ(0, set.renew(*interest, 11));  // nothing had happened: the engine has it still
-  EXPECT_EQ(11u, WaitSet::generation_of(engine.registered[5].token));
-  engine.error = -EPERM;
-  EXPECT_EQ(-EPERM, set.renew(*interest, 12));
-  EXPECT_EQ(11u, interest->generation);
-}
-
-TEST_F(WaitSetTest, ForgetsWhatIsRemovedAlsoIfTheEngineHasLostIt) {
-  int error;
-  set.remove(set.add(5, 3, 9, error));
+TEST_F(WaitSetTest, KeepsTheEntryOfWhatIsNoLongerWatched) {
+  Interest& interest = set.insert(5);
+  set.watch(interest, 3);
+  EXPECT_EQ(0, set.unwatch(interest));
   EXPECT_TRUE(engine.registered.empty());
-  Interest* interest = set.add(6, 3, 9, error);
-  engine.registered.clear();
-  set.remove(interest);
-  EXPECT_EQ(0u, set.size());
+  EXPECT_EQ(-ENOENT, set.unwatch(interest));
+  EXPECT_EQ(&interest, set.find(5));
+}
+
+TEST_F(WaitSetTest, ForgetsWithoutAskingTheEngine) {
+  for (int fd : {5, 6, 7}) set.watch(set.insert(fd), 3);
+  set.erase(set.find(5));
+  set.erase_if([](const Interest& interest) { return interest.fd == 6; }, [](const Interest&) {});
+  EXPECT_EQ(1u, set.size());
+  EXPECT_EQ(nullptr, set.find(5));
+  EXPECT_EQ(nullptr, set.find(6));
+  EXPECT_EQ(3u, engine.registered.size());
 }
 
 TEST_F(WaitSetTest, LetsEventsStandUntilTheyAreTaken) {
@@ -195,18 +179,6 @@ TEST_F(WaitSetTest, DiscardsWhatStandsInTheRing) {
   EXPECT_EQ(0, wait());
 }
 
-TEST_F(WaitSetTest, ForgetsEverythingWhenItIsCleared) {
-  int error;
-  set.add(5, 3, 9, error);
-  engine.events = {{1, 1, 0}};
-  wait();
-  take();
-  set.clear();
-  EXPECT_EQ(0u, set.size());
-  EXPECT_EQ(Tokens{}, take());
-  EXPECT_EQ(0, wait());
-}
-
 class EpollWaitSetTest : public WaitSetOn<engine::EpollEngine> {
  protected:
   EpollWaitSetTest() {
@@ -222,36 +194,35 @@ class EpollWaitSetTest : public WaitSetOn<engine::EpollEngine> {
 
 TEST_F(EpollWaitSetTest, BringsEventsOfWhatItWatches) {
   Pipe pipe = make_pipe();
-  int error;
-  Interest* interest = set.add(pipe.in.get(), POLLIN, 3, error);
-  ASSERT_NE(nullptr, interest);
+  Interest& interest = set.insert(pipe.in.get());
+  interest.generation = 3;
+  ASSERT_EQ(0, set.watch(interest, POLLIN));
   EXPECT_EQ(0, set.wait(Deadline::after(kMillisecond), nullptr));
   put(pipe.out.get());
   EXPECT_EQ(1, set.wait(Deadline::never(), nullptr));
-  EXPECT_EQ((Tokens{WaitSet::token_of(*interest)}), take());
+  EXPECT_EQ((Tokens{WaitSet::token_of(interest)}), take());
   EXPECT_EQ(1, set.wait(Deadline::now(), nullptr));  // level-triggered
 }
 
 TEST_F(EpollWaitSetTest, RefusesAsTheKernelDoes) {
-  int error = 0;
-  EXPECT_EQ(nullptr, set.add(1'000'000, POLLIN, 1, error));
-  EXPECT_EQ(-EBADF, error);
+  EXPECT_EQ(-EBADF, set.watch(set.insert(1'000'000), POLLIN));
   Descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(nullptr, set.add(file.get(), POLLIN, 1, error));
-  EXPECT_EQ(-EPERM, error);
+  EXPECT_EQ(-EPERM, set.watch(set.insert(file.get()), POLLIN));
 }
 
-TEST_F(EpollWaitSetTest, WatchesTheNewFileOfARenewedNumber) {
+TEST_F(EpollWaitSetTest, WatchesTheNewFileOfANumber) {
   Descriptor first = make_event(1);
-  int error, number = first.get();
-  Interest* interest = set.add(number, POLLIN, 1, error);
+  int number = first.get();
+  Interest& interest = set.insert(number);
+  ASSERT_EQ(0, set.watch(interest, POLLIN));
   first.close();
   Descriptor second = make_event(1);
   ASSERT_EQ(number, second.get());
   EXPECT_EQ(0, set.wait(Deadline::now(), nullptr));
-  EXPECT_EQ(0, set.renew(*interest, 2));
+  interest.generation = 2;
+  EXPECT_EQ(0, set.watch(interest, POLLIN));
   EXPECT_EQ(1, set.wait(Deadline::now(), nullptr));
-  EXPECT_EQ((Tokens{WaitSet::token_of(*interest)}), take());
+  EXPECT_EQ((Tokens{WaitSet::token_of(interest)}), take());
 }
 
 TEST_F(EpollWaitSetTest, IsWokenByAnotherThread) {
