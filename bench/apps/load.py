@@ -1,8 +1,9 @@
-"""The loads: redis-benchmark, wrk, and an echo client with a crowd of idle connections.
+"""The loads: redis-benchmark, wrk, an echo client with a crowd of idle connections, and kev-load, a faster one.
 
 Each runs for one round against one server and tells how many requests were answered and in what time.
 """
 
+import os
 import re
 import resource
 import socket
@@ -10,6 +11,9 @@ import subprocess
 import time
 
 from servers import LOAD_CPUS, find_program, on
+
+KEV_LOAD = os.environ.get('KEV_LOAD') or os.path.join(
+    os.path.dirname(os.path.dirname(os.environ.get('KEV_RUN', ''))), 'bench', 'load', 'kev-load')
 
 
 def _output(argv):
@@ -67,3 +71,33 @@ class Crowd:
     def close(self):
         for sock in self.sockets:
             sock.close()
+
+
+class FastCrowd:
+    """kev-load: the same in C++, for servers that outrun Python. `protocol` is 'memcached', 'http' or 'echo'."""
+
+    def __init__(self, port, protocol):
+        with on(LOAD_CPUS):
+            self.process = subprocess.Popen([KEV_LOAD, f'--port={port}', f'--protocol={protocol}'],
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def _ask(self, command):
+        print(command, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline().split()
+        if not answer:
+            raise RuntimeError(f'kev-load ended at: {command}')
+        return answer
+
+    def open(self, total):
+        """Opens connections until there are that many."""
+        self._ask(f'open {total}')
+
+    def round(self, busy, seconds):
+        """Keeps that many busy, each with a request at a time, for that time; returns (requests, seconds)."""
+        requests, taken = self._ask(f'run {busy} {seconds}')
+        return int(requests), float(taken)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()

@@ -9,11 +9,11 @@ Usage: KEV_RUN=.../kev-run pairs.py [--pairs N] [--only NAME] [--json FILE]
 
 import argparse
 import json
-import math
 import statistics
 import sys
 
 import load
+from estimate import interval
 from progress import Progress
 from servers import Nginx, Redis, Stage
 
@@ -43,19 +43,6 @@ class WrkLoad:
 
     def round(self, port):
         return load.wrk(port, 50, max(1, round(SECONDS)))[0]
-
-
-def interval(ratios, confidence=0.95):
-    """The order statistics between which the median of the population lies with the given confidence."""
-    ordered, count = sorted(ratios), len(ratios)
-    tail, rank = 0.0, 0
-    while rank < count // 2:
-        tail += math.comb(count, rank) / 2 ** count
-        if 2 * tail > 1 - confidence:
-            break
-        rank += 1
-    rank = max(rank, 1)
-    return ordered[rank - 1], ordered[count - rank]
 
 
 def cost(server, work):

@@ -1,4 +1,5 @@
-"""The servers that are measured: redis-server, nginx and Python's selector echo server, native or under the shim.
+"""The servers that are measured: redis-server, nginx, memcached, haproxy and Python's selector echo server, native or
+under the shim. Some can be told what to wait by: epoll, poll or select.
 
 A server runs on one CPU and its load on another, where there are two. What it costs is read from the kernel's own
 account of its threads, to the nanosecond. Starting and stopping is the test harness's.
@@ -33,6 +34,21 @@ http {{
 }}
 '''
 
+HAPROXY = '''
+global
+  nbthread 1
+  maxconn 9000
+  {pollers}
+defaults
+  mode http
+  timeout client 1h
+  timeout http-keep-alive 1h
+listen web
+  bind 127.0.0.1:{port}
+  backlog 1024
+  http-request return status 200 content-type text/plain string "hello"
+'''
+
 
 @contextlib.contextmanager
 def on(cpus):
@@ -43,6 +59,12 @@ def on(cpus):
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def require_said(program, text):
+    """What a server says of itself: the backend that it was told to use may not be there."""
+    if text.encode() not in program.output() + program.errors():
+        raise RuntimeError(f'{program.name} does not say: {text.strip()}')
 
 
 class Server:
@@ -96,6 +118,44 @@ class Nginx(Server):
         return self.program.children()
 
 
+class Memcached(Server):
+    """memcached with one worker thread, on the backend of libevent that is asked for."""
+
+    HIDDEN = {'epoll': (), 'poll': ('EPOLL',), 'select': ('EPOLL', 'POLL')}
+
+    def __init__(self, kind, *arguments):
+        self.kind = kind
+        super().__init__(*arguments)
+
+    def launch(self):
+        hidden = {f'EVENT_NO{method}': '1' for method in self.HIDDEN[self.kind]}
+        self.options['env'] = {**self.options.get('env', {}), **hidden, 'EVENT_SHOW_METHOD': '1'}
+        super().launch()
+        require_said(self.program, f'libevent using: {self.kind}\n')
+
+    def command(self, port):
+        return [find_program('memcached'), '-l', '127.0.0.1', '-p', port, '-U', '0', '-u', 'nobody', '-t', '1',
+                '-c', '9000', '-b', '1024']
+
+
+class Haproxy(Server):
+    """haproxy with one thread, which answers by itself; `kind` is 'poll' or 'epoll'."""
+
+    POLLERS = {'epoll': '', 'poll': 'noepoll'}
+
+    def __init__(self, kind, *arguments):
+        self.kind = kind
+        super().__init__(*arguments)
+
+    def launch(self):
+        super().launch()
+        require_said(self.program, f'Using {self.kind}() ')
+
+    def command(self, port):
+        path = self.stage.write(f'haproxy-{port}.cfg', HAPROXY.format(pollers=self.POLLERS[self.kind], port=port))
+        return [find_program('haproxy'), '-V', '-db', '-f', path]
+
+
 class PythonEcho(Server):
     """Python's selector echo server; `kind` is 'poll', 'epoll' or 'select'."""
 
@@ -112,4 +172,4 @@ class PythonEcho(Server):
         self.port = int(self.program.output())
 
 
-__all__ = ['LOAD_CPUS', 'Nginx', 'PythonEcho', 'Redis', 'Stage', 'find_program', 'on']
+__all__ = ['LOAD_CPUS', 'Haproxy', 'Memcached', 'Nginx', 'PythonEcho', 'Redis', 'Stage', 'find_program', 'on']
