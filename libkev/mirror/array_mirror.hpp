@@ -5,8 +5,8 @@
 // wait() answers, and whatever it answers is the kernel's word:
 //   - what is said of a direct descriptor is what poll() said of it in this wait;
 //   - what the engine reports is confirmed by one zero-timeout poll() over just that;
-//   - once the last verification is older than the period, the wait is the program's own poll();
-//   - so is the rest of a wait that has slept for a period.
+//   - once the last verification is older than the period, the kernel is asked of the whole array;
+//   - the rest of a wait that has slept for a period is the program's own poll().
 // The last two only while anything is watched. One thread at a time; a signal handler that interrupts it must not come
 // back in (mirror/registry.hpp sees to it). All memory is one mapping, made by open() and given back by close().
 #pragma once
@@ -104,6 +104,7 @@ class ArrayMirror {
   void release_holds();
 
   // Waiting: array_wait.cpp.
+  int64_t period() const;
   bool is_due(int64_t now) const;
   int64_t rest_of_period(int64_t now) const;
   bool looks_first();
@@ -114,6 +115,8 @@ class ArrayMirror {
   bool ask_engine_first(pollfd* fds, unsigned count, const sigset_t* mask, Answer& answer);
   Answer sleep(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask,
                wait::SignalGate& gate);
+  bool verify(pollfd* fds, unsigned count, int64_t begin, const sigset_t* mask, Answer& answer);
+  void compare_with_kernel(const pollfd* fds, unsigned count);
   Answer nothing(pollfd* fds, unsigned count, const wait::Deadline& deadline);
   Answer by_own_look(pollfd* fds, unsigned count);
   int scatter(pollfd* fds, unsigned count, int reported);
@@ -142,6 +145,7 @@ class ArrayMirror {
   uint32_t wholesale_at_ = 0;    // the call in which an array that had changed wholesale was followed last
   uint32_t changes_seen_ = 0;    // process::held_fd_changes, when the registrations were last looked at
   int64_t verified_ns_ = 0;
+  int64_t verification_cost_ns_ = 0;
   Closed closed_ = Closed::is_an_entrys;
   stats::Fallback refusal_ = {};  // why the last one could not
   uint8_t watched_reports_ = 0;  // how often, lately, it was something watched that was ready

@@ -31,14 +31,22 @@ constexpr int kNothing = 0, kOverflow = -1, kWoken = -2, kGone = -3;
 
 }  // namespace
 
+// The verification period. By cost, verifying a large array is to take a few per cent of the time at most.
+int64_t ArrayMirror::period() const {
+  constexpr int64_t kTimesItsCost = 32, kLongest = 20;
+  int64_t wanted = tuning.choose_by_cost ? kTimesItsCost * verification_cost_ns_ : 0;
+  if (wanted > kLongest * tuning.verify_ns) wanted = kLongest * tuning.verify_ns;
+  return wanted > tuning.verify_ns ? wanted : tuning.verify_ns;
+}
+
 // Whether the last verification is older than the period, or is not to be trusted: setns() into a time namespace has
 // put the clock back.
 bool ArrayMirror::is_due(int64_t now) const {
-  return watched_ > 0 && (now - verified_ns_ >= tuning.verify_ns || now < verified_ns_);
+  return watched_ > 0 && (now - verified_ns_ >= period() || now < verified_ns_);
 }
 
 int64_t ArrayMirror::rest_of_period(int64_t now) const {
-  return watched_ > 0 ? verified_ns_ + tuning.verify_ns - now : INT64_MAX;
+  return watched_ > 0 ? verified_ns_ + period() - now : INT64_MAX;
 }
 
 // Whether a wait that may sleep begins with a look. If it sleeps anyway, the look is a system call too many; if it does
@@ -55,10 +63,13 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
                          wait::SignalGate& gate) {
   bool may_sleep = !deadline.is_now();
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
-  bool is_long = may_sleep && watched_ > 0 && long_sleeps_ >= kLongSleeps;
-  if (is_long || is_due(now)) {
+  if (may_sleep && watched_ > 0 && long_sleeps_ >= kLongSleeps) {
     verified_ns_ = now;
-    return finish(is_long ? Fallback::long_sleep : Fallback::verify);
+    return finish(Fallback::long_sleep);
+  }
+  if (is_due(now)) {
+    Answer answer;
+    if (verify(fds, count, now, may_sleep ? nullptr : mask, answer)) return answer;
   }
   // poll() writes every revents also when a handler interrupts it, and before that handler runs: what the handler
   // writes stays.
@@ -79,6 +90,19 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
   int found = os::poll_now(direct_.all(), list_size(), mask);
   if (conclude(found, fds, count, mask, answer)) return answer;
   return nothing(fds, count, deadline);
+}
+
+// Asks the kernel of the whole array. False: nothing is ready.
+bool ArrayMirror::verify(pollfd* fds, unsigned count, int64_t begin, const sigset_t* mask, Answer& answer) {
+  stats::add(Fallback::verify);
+  int ready = os::poll_now(fds, count, mask);
+  verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
+  constexpr int kSmooth = 8;
+  verification_cost_ns_ += (verified_ns_ - begin - verification_cost_ns_) / kSmooth;
+  if (ready == 0) return false;
+  if (ready > 0) compare_with_kernel(fds, count);
+  answer = ready > 0 || ready == -EINTR ? done(ready) : finish(Fallback::argument);
+  return true;
 }
 
 // Precondition: the program's revents are cleared.
@@ -266,7 +290,12 @@ void ArrayMirror::check_found_by_kernel(const pollfd* fds, unsigned count) {
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
   if (now - verified_ns_ < tuning.verify_ns) long_sleeps_ = 0;
   verified_ns_ = now;
-  if (count != count_ || watched_ == 0) return;
+  if (count == count_) compare_with_kernel(fds, count);
+}
+
+// The kernel wrote these results a moment ago: what it saw and the engine does not is watched no longer.
+void ArrayMirror::compare_with_kernel(const pollfd* fds, unsigned count) {
+  if (watched_ == 0) return;
   int found = set_.wait(Deadline::now(), nullptr);
   if (found < 0 || static_cast<unsigned>(found) == ring_slots_) return set_.discard();
   for (auto run = set_.claim(ring_slots_); run.count > 0; run = set_.claim(ring_slots_)) {
