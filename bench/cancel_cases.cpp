@@ -134,7 +134,7 @@ struct Canceller final : Fixture {
 void add_cancel_cases(Cases& cases) {
   for (const Point& point : kPoints) {
     std::string name = point.name;
-    cases.add_call("threads/" + name, kFaster, [=] { return endless(point.libc, point.descriptor); });
+    cases.add_call("threads/" + name, kParity, [=] { return endless(point.libc, point.descriptor); });
     // The preloaded side calls libc's function, the native one the system.
     cases.add_call("bare/" + name, kThreeNanoseconds,
                    [=] { return endless(is_preloaded() ? point.libc : point.bare, point.descriptor); });

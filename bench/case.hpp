@@ -23,7 +23,9 @@ struct Limit {
 };
 inline constexpr Limit kNoLimit = {};
 inline constexpr Limit kThreePercent = {Limit::Kind::ratio, 1.03};
-inline constexpr Limit kFaster = {Limit::Kind::ratio, 1.0};
+inline constexpr Limit kParity = {Limit::Kind::ratio, 1 / 0.97};
+// At least so many times as fast.
+constexpr Limit times(double factor) { return {Limit::Kind::ratio, 1 / factor}; }
 inline constexpr Limit kThreeNanoseconds = {Limit::Kind::extra_ns, 3};
 inline constexpr Limit kHalfMillisecond = {Limit::Kind::extra_ns, 500'000};
 

@@ -37,7 +37,7 @@ std::vector<pollfd> EventFds::array() const {
 }
 
 void warm_up(std::vector<pollfd>& array) {
-  for (int i = 0; i < 16; ++i) poll(array.data(), array.size(), 0);
+  for (int i = 0; i < 512; ++i) poll(array.data(), array.size(), 0);
 }
 
 }  // namespace kev::bench

@@ -55,7 +55,7 @@ void add_sleeping(Cases& cases, unsigned count, int timeout_ms) {
 
 // One entry's descriptor is another at each call.
 void add_one_changes(Cases& cases) {
-  cases.add_call("poll/1000/1ready/one-changes", kNoLimit, [] {
+  cases.add_call("poll/1000/1ready/one-changes", times(14), [] {
     struct State {
       Array array{1000, 1};
       EventFds spare{2, 0};
@@ -92,7 +92,7 @@ void add_one_is_made(Cases& cases, unsigned count) {
 
 // Two sets of descriptors take turns in one array.
 void add_replaced(Cases& cases) {
-  cases.add_call("poll/1000/1ready/replaced", kNoLimit, [] {
+  cases.add_call("poll/1000/1ready/replaced", kParity, [] {
     struct State {
       Array one{1000, 1}, other{1000, 1};
       std::vector<pollfd> first = one.entries, second = other.entries;
@@ -143,21 +143,23 @@ void add_ppoll(Cases& cases) {
 }  // namespace
 
 void add_poll_cases(Cases& cases) {
-  for (unsigned count : {1u, 8u}) {
-    add_still(cases, count, 0, kThreePercent);
-    add_still(cases, count, 1, kThreePercent);
+  for (unsigned count : {1u, 2u, 4u, 8u}) {
+    add_still(cases, count, 0, kParity);
+    add_still(cases, count, 1, kParity);
   }
-  for (unsigned count : {12u, 16u, 24u, 32u, 64u, 100u}) {
-    add_still(cases, count, 0, kNoLimit);
-    add_still(cases, count, 1, kNoLimit);
+  for (unsigned count : {12u, 16u, 24u, 32u, 64u}) {
+    add_still(cases, count, 0, kParity);
+    add_still(cases, count, 1, kParity);
   }
+  add_still(cases, 100, 0, kNoLimit);
+  add_still(cases, 100, 1, times(3.5));
   add_still(cases, 100, 1, kNoLimit, 1000);
   add_still(cases, 100, 1, kNoLimit, -1);
   add_still(cases, 1000, 0, kNoLimit);
-  add_still(cases, 1000, 1, kFaster);
-  add_still(cases, 1000, 100, kNoLimit);
-  add_still(cases, 1000, 1000, kNoLimit);
-  add_still(cases, 10000, 1, kNoLimit);
+  add_still(cases, 1000, 1, times(28));
+  add_still(cases, 1000, 100, times(2));
+  add_still(cases, 1000, 1000, kParity);
+  add_still(cases, 10000, 1, times(120));
   add_sleeping(cases, 100, 1);
   add_sleeping(cases, 100, 7);
   add_one_changes(cases);

@@ -59,7 +59,7 @@ struct PingPong final : Fixture {
 // Many threads poll the same descriptors, each by an array of its own. One call is one call of each of them.
 struct Crowd final : Fixture {
   static constexpr unsigned kThreads = 64;
-  Crowd() {
+  explicit Crowd(unsigned count) : fds(count, 1) {
     for (unsigned i = 0; i < kThreads; ++i) threads.emplace_back([this] { work(); });
   }
   ~Crowd() override {
@@ -88,7 +88,7 @@ struct Crowd final : Fixture {
     }
   }
 
-  EventFds fds{100, 1};
+  EventFds fds;
   std::barrier<> begin{kThreads + 1}, end{kThreads + 1};
   uint64_t share = 0;
   std::atomic<bool> failed = false;
@@ -101,7 +101,9 @@ void add_thread_cases(Cases& cases) {
   for (unsigned idle : {0u, 15u, 99u, 999u})
     cases.add("ping-pong/" + std::to_string(idle + 1), kNoLimit, [=] { return std::make_unique<PingPong>(idle); },
               Clock::wall);
-  cases.add("poll/100/1ready/64threads", kNoLimit, [] { return std::make_unique<Crowd>(); }, Clock::process_cpu);
+  for (unsigned count : {100u, 1000u})
+    cases.add("poll/" + std::to_string(count) + "/1ready/64threads", kParity,
+              [=] { return std::make_unique<Crowd>(count); }, Clock::process_cpu);
 }
 
 }  // namespace kev::bench

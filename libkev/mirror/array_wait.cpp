@@ -87,9 +87,12 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
     if (is_ready) return answer;
   }
   if (may_sleep) return sleep(fds, count, deadline, mask, gate);
-  int found = os::poll_now(direct_.all(), list_size(), mask);
-  if (conclude(found, fds, count, mask, answer)) return answer;
-  return nothing(fds, count, deadline);
+  for (;;) {
+    int found = os::poll_now(direct_.all(), list_size(), mask);
+    if (conclude(found, fds, count, mask, answer)) return answer;
+    if (found == 0) return nothing(fds, count, deadline);
+    // The engine's event has kept a pending signal that the mask lets in from being delivered, and was none.
+  }
 }
 
 // Asks the kernel of the whole array. False: nothing is ready.
