@@ -129,7 +129,7 @@ void ArrayMirror::drop(Interest* interest) {
   if (place::is_direct(*interest)) {
     leave_direct(*interest);
   } else {
-    unwatch(*interest);
+    if (!unwatch(*interest)) stale_ = true;
     if (interest->first == 0) --orphans_;
   }
   set_.erase(interest);

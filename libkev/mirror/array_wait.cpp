@@ -26,7 +26,8 @@ constexpr uint8_t kAskEngineFirst = 2, kMostReports = 3;
 constexpr uint8_t kSleepAtOnce = 4, kMostSleepy = 7;
 constexpr uint8_t kLongSleeps = 2;
 
-// What a harvest may come to besides a count.
+// What a harvest may come to besides a count. Gone: the set is, or it has events of files that are no longer there, which
+// will not end.
 constexpr int kNothing = 0, kOverflow = -1, kWoken = -2, kGone = -3;
 
 }  // namespace
@@ -250,7 +251,8 @@ int ArrayMirror::gather() {
     set_.commit();
   }
   if (reported > 0) return reported;
-  return woken ? kWoken : kNothing;
+  if (woken) return kWoken;
+  return stale_ ? kGone : kNothing;
 }
 
 // Calls `write(entry, bits)` for the entries of the direct list's results, and of the `reported` ones behind it.

@@ -357,6 +357,26 @@ TEST_F(ArrayMirrorTest, FollowsANumberWhoseOldFileLivesOn) {
   EXPECT_EQ(POLLIN, array.fds[6].revents);
 }
 
+// The old file is ready and stays so, under a number that cannot be taken out of the set.
+TEST_F(ArrayMirrorTest, DoesNotLookForEverForWhatIsNotThere) {
+  EXPECT_EQ(0, run_in_child([this] {
+    ::alarm(5);
+    WatchedArray array(20);
+    Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    array.fds[5] = {file.get(), POLLPRI, 0};  // asked directly
+    REQUIRE_IN_CHILD(open(20));
+    REQUIRE_IN_CHILD(answers(array.fds));
+    const int number = array.fds[6].fd;
+    Descriptor copy(::dup(number));
+    Descriptor other = make_event();
+    ::dup2(other.get(), number);
+    process::fd_changed(number);
+    add_to_event(copy.get());
+    for (int i = 0; i < 3; ++i) REQUIRE_IN_CHILD(agrees(array.fds));
+    REQUIRE_IN_CHILD(answered && array.fds[6].revents == 0);
+  }));
+}
+
 TEST_F(ArrayMirrorTest, FollowsACloseThatIsTheEnd) {
   WatchedArray array(20);
   ASSERT_TRUE(open(20));
