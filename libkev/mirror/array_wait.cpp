@@ -114,10 +114,9 @@ Answer ArrayMirror::sleep(pollfd* fds, unsigned count, const Deadline& deadline,
                           wait::SignalGate& gate) {
   gate.close();
   for (;;) {
-    int64_t now = os::clock_ns(CLOCK_MONOTONIC);
-    if (is_due(now) || deadline.passed()) return nothing(fds, count, deadline);
-    int found =
-        cancel::sleep(direct_.all(), list_size(), deadline.at_most(rest_of_period(now)), gate.mask(mask));
+    // Also if the deadline has passed meanwhile: a pending signal that the mask lets in is delivered here.
+    int64_t rest = rest_of_period(os::clock_ns(CLOCK_MONOTONIC));
+    int found = cancel::sleep(direct_.all(), list_size(), deadline.at_most(rest > 0 ? rest : 0), gate.mask(mask));
     if (found == 0) return nothing(fds, count, deadline);
     // What woke the sleeper may be gone again: then it goes on sleeping, as poll() would.
     Answer answer;

@@ -16,6 +16,7 @@
 #include "process/private_fds.hpp"
 #include "support/child.hpp"
 #include "support/open_descriptors.hpp"
+#include "support/signals.hpp"
 #include "support/watched_array.hpp"
 
 namespace kev::mirror {
@@ -438,6 +439,27 @@ TEST_F(ArrayMirrorTest, LeavesLongSleepsToTheKernel) {
   EXPECT_EQ(Answer::Kind::finish, answer.kind);
   EXPECT_EQ(Fallback::long_sleep, answer.reason);
   EXPECT_TRUE(watch.in_time(2 * kMillisecond));
+}
+
+// As ppoll() does whose time is over when it begins.
+TEST_F(ArrayMirrorTest, LetsAPendingSignalInAlsoIfTheDeadlineHasPassed) {
+  WatchedArray array(20);
+  ASSERT_TRUE(open(20));
+  EXPECT_TRUE(answers(array.fds));
+  Handler handler(SIGUSR1, [](int) {}, 0);
+  sigset_t blocked, none;
+  ::sigemptyset(&none);
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGUSR1);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  ::raise(SIGUSR1);
+  ASSERT_TRUE(sync(array.fds));
+  wait::SignalGate gate;
+  Answer answer = mirror.wait(array.fds.data(), 20, Deadline::at(CLOCK_MONOTONIC, 1), &none, gate);
+  gate.open();
+  EXPECT_EQ(Answer::Kind::done, answer.kind);
+  EXPECT_EQ(-EINTR, answer.result);
+  ::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
 }
 
 // Entries are exchanged up to half of the array at a time, and the array grows up to its capacity: the old and the
