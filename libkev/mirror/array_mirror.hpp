@@ -108,6 +108,7 @@ class ArrayMirror {
   bool is_due(int64_t now) const;
   int64_t rest_of_period(int64_t now) const;
   bool looks_first();
+  bool has_lost_engine() const;
   unsigned list_size();
   int harvest();
   int gather();

@@ -54,6 +54,9 @@ int64_t ArrayMirror::rest_of_period(int64_t now) const {
 // not, the look saves the two that a sleep needs for its signals.
 bool ArrayMirror::looks_first() { return sleepy_ < kSleepAtOnce || calls_ % 8 == 0; }
 
+// A fork in a handler, or a jump out of the frame that comes back after all: what is watched is silent.
+bool ArrayMirror::has_lost_engine() const { return engine_.descriptor() < 0; }
+
 // Makes the direct list ready to be polled. How long it is.
 unsigned ArrayMirror::list_size() {
   direct_.all()[0] = {engine_.descriptor(), POLLIN, 0};  // closed by now if the record was abandoned
@@ -114,6 +117,7 @@ Answer ArrayMirror::sleep(pollfd* fds, unsigned count, const Deadline& deadline,
                           wait::SignalGate& gate) {
   gate.close();
   for (;;) {
+    if (has_lost_engine()) return finish(Fallback::revoked);
     // Also if the deadline has passed meanwhile: a pending signal that the mask lets in is delivered here.
     int64_t rest = rest_of_period(os::clock_ns(CLOCK_MONOTONIC));
     int found = cancel::sleep(direct_.all(), list_size(), deadline.at_most(rest > 0 ? rest : 0), gate.mask(mask));
@@ -128,6 +132,7 @@ Answer ArrayMirror::sleep(pollfd* fds, unsigned count, const Deadline& deadline,
 
 // Nothing was there until the deadline, or for a period.
 Answer ArrayMirror::nothing(pollfd* fds, unsigned count, const Deadline& deadline) {
+  if (has_lost_engine()) return finish(Fallback::revoked);
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
   bool passed = deadline.passed();
   if (passed && !is_due(now)) {
