@@ -1,4 +1,5 @@
 // What the waits share: timeouts that cannot last, masks, and waits that are made again.
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -42,7 +43,9 @@ void end_wait(struct Timeout* timeout, long result) {
   if (timeout->ms > 0 && result == 0) say(now_ns() - timeout->began_ns >= timeout->ms * 1000000L);
 }
 
+// glibc before 2.41 makes a wait cancellable by the asynchronous type, and a thread that was jumped out of it keeps that.
 void leave_wait(void) {
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
   struct timespec none = {0, 0};
   sigset_t alarm;
   sigemptyset(&alarm);
