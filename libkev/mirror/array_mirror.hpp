@@ -40,6 +40,9 @@ class ArrayMirror {
   // of that entry; select() fails before it has looked at any other, one of a kind whose poll consumes included.
   enum class Closed : unsigned char { is_an_entrys, fails_the_call };
 
+  // Before the first open(): while a wait sleeps, the engine may be taken by whoever owns `holder` (wait/sleeper.hpp).
+  void belong_to(std::atomic<uintptr_t>& holder) { holder_ = &holder; }
+
   bool is_open() const { return block_.load(std::memory_order_relaxed) != nullptr; }  // any thread
 
   // Makes room for arrays of up to `count` entries, and the engine. 0 or -errno.
@@ -118,6 +121,7 @@ class ArrayMirror {
                wait::SignalGate& gate);
   bool verify(pollfd* fds, unsigned count, int64_t begin, const sigset_t* mask, Answer& answer);
   void compare_with_kernel(const pollfd* fds, unsigned count);
+  Answer taken(int found, pollfd* fds, unsigned count);
   Answer nothing(pollfd* fds, unsigned count, const wait::Deadline& deadline);
   Answer by_own_look(pollfd* fds, unsigned count);
   int scatter(pollfd* fds, unsigned count, int reported);
@@ -126,6 +130,7 @@ class ArrayMirror {
 
   static constexpr unsigned kMaxOrphans = 64;
 
+  std::atomic<uintptr_t>* holder_ = nullptr;
   engine::EpollEngine engine_;
   wait::WaitSet set_;
   DirectList direct_;

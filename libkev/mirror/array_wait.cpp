@@ -13,6 +13,7 @@
 #include "mirror/array_mirror.hpp"
 #include "mirror/tuning.hpp"
 #include "os/poll.hpp"
+#include "wait/sleeper.hpp"
 
 namespace kev::mirror {
 
@@ -117,10 +118,13 @@ Answer ArrayMirror::sleep(pollfd* fds, unsigned count, const Deadline& deadline,
                           wait::SignalGate& gate) {
   gate.close();
   for (;;) {
-    if (has_lost_engine()) return finish(Fallback::revoked);
     // Also if the deadline has passed meanwhile: a pending signal that the mask lets in is delivered here.
     int64_t rest = rest_of_period(os::clock_ns(CLOCK_MONOTONIC));
-    int found = cancel::sleep(direct_.all(), list_size(), deadline.at_most(rest > 0 ? rest : 0), gate.mask(mask));
+    Deadline until = deadline.at_most(rest > 0 ? rest : 0);
+    unsigned size = list_size();
+    if (has_lost_engine() || (holder_ != nullptr && !wait::falls_asleep(*holder_))) return finish(Fallback::revoked);
+    int found = cancel::sleep(direct_.all(), size, until, gate.mask(mask));
+    if (holder_ != nullptr && !wait::wakes_up(*holder_)) return taken(found, fds, count);
     if (found == 0) return nothing(fds, count, deadline);
     // What woke the sleeper may be gone again: then it goes on sleeping, as poll() would.
     Answer answer;
@@ -128,6 +132,13 @@ Answer ArrayMirror::sleep(pollfd* fds, unsigned count, const Deadline& deadline,
     long_sleeps_ = 0;
     return answer;
   }
+}
+
+// The engine was taken during the sleep: what is said of its number is of another file.
+Answer ArrayMirror::taken(int found, pollfd* fds, unsigned count) {
+  if (found == -EINTR) return done(-EINTR);
+  if (found > (direct_.all()[0].revents != 0 ? 1 : 0)) return by_own_look(fds, count);
+  return finish(Fallback::revoked);
 }
 
 // Nothing was there until the deadline, or for a period.

@@ -16,6 +16,7 @@
 #include "process/private_fds.hpp"
 #include "process/vfork.hpp"
 #include "wait/signal_gate.hpp"
+#include "wait/sleeper.hpp"
 
 namespace kev::mirror {
 
@@ -27,8 +28,9 @@ namespace {
 
 constexpr unsigned kMaxAbandoned = 8;  // then the thread stays with the kernel
 constexpr int kRevokeTries = 100;
+constexpr int kSleepersTries = 10;  // one that has a processor is up and has left by then
 constexpr long kRevokePauseNs = 200'000;
-constexpr uintptr_t kEnding = ~uintptr_t{0};  // busy, and not left before it is free
+constexpr uintptr_t kEnding = ~wait::kActivity;  // busy, and not left before it is free
 constexpr int64_t kPauseNs = 1'000'000'000;
 
 constinit std::atomic<ThreadRecord*> records{nullptr};
@@ -56,17 +58,38 @@ void release(ThreadRecord* record) {
   for (auto& slot : record->poll_slot) slot = {};
   for (auto& slot : record->select_slot) slot = {};
   record->revoke.store(false, std::memory_order_relaxed);
-  record->is_abandoned.store(false, std::memory_order_relaxed);
   record->abandoned = nullptr;
   record->abandoned_count = 0;
   record->state.store(ThreadRecord::kFree, std::memory_order_release);
+}
+
+bool is_being_taken(uintptr_t state) { return state > ThreadRecord::kFree && wait::activity(state) == wait::kTaking; }
+bool is_taken(uintptr_t state) { return state > ThreadRecord::kFree && wait::activity(state) == wait::kTaken; }
+
+void wake_all(ThreadRecord* record) {
+  record->for_each_mirror([](auto& mirror) {
+    if (mirror.is_open()) mirror.wake();
+  });
+}
+
+// Takes the descriptors of a busy record whose frame sleeps or is gone; the rest is the frame's, should it come back.
+// False: `state` is no longer the record's. Signals are blocked: a jump must not leave the record half taken.
+bool take(ThreadRecord* record, uintptr_t state) {
+  uintptr_t taking = wait::with_activity(state, wait::kTaking);
+  if (!record->state.compare_exchange_strong(state, taking, std::memory_order_acquire)) return false;
+  // The sleeper is woken first: who sleeps on, sleeps at what has the number next, until the verification period ends.
+  wake_all(record);
+  record->for_each_mirror([](auto& mirror) { mirror.disconnect(); });
+  record->revoke.store(true, std::memory_order_relaxed);
+  record->state.store(wait::with_activity(taking, wait::kTaken), std::memory_order_release);
+  return true;
 }
 
 // Makes the record the caller's, once no revoker is at it.
 void take_over(ThreadRecord* record) {
   uintptr_t state = record->state.load(std::memory_order_acquire);
   for (;;) {
-    if (state == ThreadRecord::kRevoking) {
+    if (state == ThreadRecord::kRevoking || is_being_taken(state)) {
       os::pause_ns(kRevokePauseNs / 4);
       state = record->state.load(std::memory_order_acquire);
     } else if (record->state.compare_exchange_weak(state, kEnding, std::memory_order_acquire)) {
@@ -114,14 +137,22 @@ uint64_t cookie_of(const ThreadRecord* record, const uint64_t* place) {
   return (reinterpret_cast<uint64_t>(record) * 0x9e3779b97f4a7c15u) ^ reinterpret_cast<uint64_t>(place);
 }
 
-// Whether the frame at `busy` that holds the record is gone, seen from one at `sp`. A live frame is never overwritten;
-// one that was left may stand untouched for a while, and is taken for live as long.
-bool is_left(const ThreadRecord* record, uintptr_t busy, uintptr_t sp) {
+// Whether the frame that holds the record of the calling thread in `state` is gone, seen from one at `sp`. A live frame
+// is never overwritten; one that was left may stand untouched for a while, and is taken for live as long.
+bool is_left(const ThreadRecord* record, uintptr_t state, uintptr_t sp) {
+  uintptr_t busy = wait::with_activity(state, wait::kAwake);
   if (sp >= busy) return !on_alternate_stack();
   const uint64_t* cookie = record->cookie;
   // A handler that runs between the two steps of enter() finds none, or that of an earlier frame.
   if (cookie == nullptr || reinterpret_cast<uintptr_t>(cookie) < busy) return false;
   return os::is_readable(cookie) && *cookie != cookie_of(record, cookie);
+}
+
+// Whether what the record holds can be taken from its owner.
+bool is_to_be_taken(const ThreadRecord* record, uintptr_t state, int tries) {
+  if (state <= ThreadRecord::kFree) return false;
+  if (wait::activity(state) == wait::kAsleep) return record == mine || tries >= kSleepersTries;
+  return wait::activity(state) == wait::kAwake && record == mine && is_left(record, state, arch::stack_pointer());
 }
 
 bool try_revoke(ThreadRecord* record) {
@@ -134,19 +165,19 @@ bool try_revoke(ThreadRecord* record) {
     if (taken) {
       record->close_all();
       record->state.store(ThreadRecord::kIdle, std::memory_order_release);
+    } else if (is_to_be_taken(record, state, tries)) {
+      taken = take(record, state);
     }
     gate.open();
     if (taken) return true;
-    if (state == ThreadRecord::kFree || record->is_abandoned.load(std::memory_order_acquire)) return true;
-    if (state == ThreadRecord::kRevoking) {
+    if (state == ThreadRecord::kFree || is_taken(state)) return true;
+    if (state == ThreadRecord::kRevoking || is_being_taken(state)) {
       os::pause_ns(kRevokePauseNs);
       continue;
     }
     record->revoke.store(true, std::memory_order_release);
     if (record == mine) return false;  // a handler that interrupted the core: given up as the core is left
-    record->for_each_mirror([](auto& mirror) {
-      if (mirror.is_open()) mirror.wake();
-    });
+    wake_all(record);
     os::pause_ns(kRevokePauseNs);
   }
   return false;
@@ -161,7 +192,7 @@ void ThreadRecord::close_all() {
 }
 
 ThreadRecord* enter(Fallback& reason, uint64_t& cookie) {
-  uintptr_t sp = arch::stack_pointer();
+  uintptr_t sp = wait::with_activity(arch::stack_pointer(), wait::kAwake);
   if (mine == nullptr) {
     ThreadRecord* fresh = is_ending ? nullptr : acquire();
     if (fresh == nullptr) {
@@ -183,15 +214,24 @@ ThreadRecord* enter(Fallback& reason, uint64_t& cookie) {
     record->cookie = &cookie;
     return record;
   }
-  reason = state == ThreadRecord::kRevoking ? Fallback::revoked : Fallback::nested;
-  if (state == ThreadRecord::kRevoking || !is_left(record, state, sp)) return nullptr;
+  bool revoked = state == ThreadRecord::kRevoking || is_being_taken(state);
+  reason = revoked ? Fallback::revoked : Fallback::nested;
+  if (revoked || !is_left(record, state, sp)) return nullptr;
   if (record->abandoned_count >= kMaxAbandoned) return nullptr;
   ThreadRecord* fresh = acquire();
   if (fresh == nullptr) return nullptr;
   // Its descriptors need not wait for the thread's end. Should the frame come back after all, it finds them gone, or
   // one of ours in their place, of which it takes nothing.
-  record->for_each_mirror([](auto& mirror) { mirror.disconnect(); });
-  record->is_abandoned.store(true, std::memory_order_release);
+  if (!is_taken(state)) {
+    wait::SignalGate gate;
+    gate.close();
+    bool taken = take(record, state);
+    gate.open();
+    if (!taken) {  // a revoker, or a handler that came in between, has done so
+      fresh->state.store(ThreadRecord::kFree, std::memory_order_release);
+      return nullptr;
+    }
+  }
   fresh->abandoned = record;
   fresh->abandoned_count = record->abandoned_count + 1;
   mine = fresh;
@@ -246,7 +286,8 @@ void after_fork() {
   if (is_stopped()) return process::mark_generation_again();
   for (ThreadRecord* r = records.load(std::memory_order_acquire); r != nullptr; r = r->next) {
     // fork() from a handler that interrupted the core: the interrupted frame still uses this record.
-    bool in_use = r == mine && r->state.load(std::memory_order_relaxed) > ThreadRecord::kFree;
+    uintptr_t state = r->state.load(std::memory_order_relaxed);
+    bool in_use = r == mine && state > ThreadRecord::kFree;
     r->for_each_mirror([&](auto& mirror) {
       if (in_use)
         mirror.disconnect();
@@ -254,6 +295,9 @@ void after_fork() {
         mirror.close();
     });
     if (!in_use) release(r);
+    // What another thread of the parent's had begun is done.
+    if (in_use && is_being_taken(state))
+      r->state.store(wait::with_activity(state, wait::kTaken), std::memory_order_relaxed);
   }
   mine = nullptr;
   is_ending = false;

@@ -31,6 +31,7 @@ struct Sets {
 
 class SelectMirror {
  public:
+  void belong_to(std::atomic<uintptr_t>& holder) { array_.belong_to(holder); }
   bool is_open() const { return array_.is_open(); }
 
   // Makes room for sets of `nfds` bits. 0 or -errno.

@@ -4,14 +4,19 @@
 //
 //   free ----acquire----> idle ----enter----> busy(sp) ----leave----> idle        the owner
 //                         idle ---revoker---> revoking --revoker----> idle        any thread
+//                                 busy(asleep) --> busy(taking) --> busy(taken)   any thread
 //   any of these ---thread exit---> free
 //
-// Mirrors are only touched by whoever moved the record to busy or revoking. A revoker that meets a busy record asks
-// (`revoke`), wakes the sleeper and looks again: either it finds the record idle, or the owner saw the request as it
-// left. busy carries the stack pointer of the owner's frame: an entry from a deeper frame is a signal handler that
+// Mirrors are only touched by whoever moved the record to busy, revoking or taking. A revoker that meets a busy record
+// asks (`revoke`), wakes the sleeper and looks again: either it finds the record idle, or the owner saw the request as it
+// left. An owner that goes on sleeping has no processor, or was left by siglongjmp: then its descriptors are taken, which
+// it sees as it wakes up (wait/sleeper.hpp), and the rest is its own.
+//
+// busy carries the stack pointer of the owner's frame: an entry from a deeper frame is a signal handler that
 // interrupted it (the kernel answers that one); an entry from the same or a shallower frame shows that the busy frame
-// was left by siglongjmp, and so does one that finds the busy frame's cookie overwritten. Then the record is abandoned,
-// its memory left as it is, since a frame on another stack may still come back to it, and the thread gets a new one.
+// was left by siglongjmp, and so does one that finds the busy frame's cookie overwritten. Then the record is abandoned:
+// taken for good, its memory left as it is, since a frame on another stack may still come back to it, and the thread
+// gets a new one.
 #pragma once
 
 #include <atomic>
@@ -28,13 +33,12 @@ inline constexpr unsigned kSelectSlots = 2;
 
 struct ThreadRecord {
   static constexpr uintptr_t kIdle = 0;
-  static constexpr uintptr_t kRevoking = 1;
-  static constexpr uintptr_t kFree = 2;
+  static constexpr uintptr_t kRevoking = 4;  // apart from wait::kActivity
+  static constexpr uintptr_t kFree = 8;      // above: busy
 
   std::atomic<uintptr_t> state{kFree};
   std::atomic<bool> revoke{false};
   const uint64_t* cookie = nullptr;   // in the busy frame: what stands there while the frame does
-  std::atomic<bool> is_abandoned{false};  // busy for good; holds no descriptors
   ThreadRecord* next = nullptr;       // in the list of all; never changes
   ThreadRecord* abandoned = nullptr;  // the owner's previous record, left busy
   unsigned abandoned_count = 0;
@@ -45,6 +49,9 @@ struct ThreadRecord {
   Slot select_slot[kSelectSlots];
   SelectMirror select_mirror[kSelectSlots];
 
+  ThreadRecord() {
+    for_each_mirror([this](auto& mirror) { mirror.belong_to(state); });
+  }
   template <typename Visit>
   void for_each_mirror(Visit visit) {
     for (auto& mirror : poll_mirror) visit(mirror);

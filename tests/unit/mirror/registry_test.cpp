@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 
 #include <atomic>
@@ -241,6 +243,128 @@ TEST(RegistryTest, GetsOverAJumpThoughLaterCallsAreDeeper) {
     REQUIRE_IN_CHILD(poll_deeper(array) < 100);
     revoke_all();
     REQUIRE_IN_CHILD(process::private_count == 0);
+  });
+}
+
+// A thread that a jump took out of its sleep, and that waits no more, has no use for what it held.
+TEST(RegistryTest, TakesWhatAnotherThreadLeftByAJump) {
+  in_child([] {
+    Handler handler(SIGUSR1, jump);
+    static WatchedArray array(20);
+    static std::atomic<int> step{0};
+    std::thread thread([] {
+      calls_until_core(array);
+      if (sigsetjmp(back, 1) == 0) {
+        step = 1;
+        poll(array.fds.data(), array.count(), Deadline::after(kLong), nullptr);
+      }
+      step = 2;
+      while (step != 3) sleep_ns(kMillisecond / 10);
+      REQUIRE_IN_CHILD(poll_deeper(array) < 100);
+      add_to_event(array.fds[3].fd);
+      REQUIRE_IN_CHILD(poll_now(array) == 1);
+    });
+    while (step != 1) sleep_ns(kMillisecond / 10);
+    sleep_ns(5 * kMillisecond);
+    ::pthread_kill(thread.native_handle(), SIGUSR1);
+    while (step != 2) sleep_ns(kMillisecond / 10);
+    revoke_all();
+    REQUIRE_IN_CHILD(process::private_count == 0);
+    REQUIRE_IN_CHILD(epoll_sets() == 0);
+    for (const pollfd& entry : array.fds) REQUIRE_IN_CHILD(process::fd_marks(entry.fd) == 0);
+    Stopwatch watch;
+    revoke_all();
+    REQUIRE_IN_CHILD(watch.elapsed() < 15 * kMillisecond);
+    step = 3;
+    thread.join();
+  });
+}
+
+TEST(RegistryTest, TakesWhatTheThreadItselfLeftByAJump) {
+  in_child([] {
+    Handler handler(SIGUSR1, jump);
+    WatchedArray array(20);
+    for (int jumps = 0; jumps < 3; ++jumps) {
+      REQUIRE_IN_CHILD(calls_until_core(array) < 100);
+      poll_and_jump(array);
+      revoke_all();
+      REQUIRE_IN_CHILD(process::private_count == 0);
+      REQUIRE_IN_CHILD(epoll_sets() == 0);
+    }
+  });
+}
+
+// As a jump out of the core at another moment than its sleep.
+[[gnu::noinline]] void enter_and_be_gone() {
+  char depth[4096];
+  std::memset(depth, 0, sizeof depth);
+  asm volatile("" : : "r"(depth) : "memory");
+  Fallback reason;
+  std::uint64_t cookie;
+  REQUIRE_IN_CHILD(enter(reason, cookie) != nullptr);
+}
+
+TEST(RegistryTest, TakesWhatTheThreadItselfLeftAwake) {
+  in_child([] {
+    WatchedArray array(20);
+    calls_until_core(array);
+    enter_and_be_gone();
+    revoke_all();
+    REQUIRE_IN_CHILD(process::private_count == 0);
+    REQUIRE_IN_CHILD(epoll_sets() == 0);
+    REQUIRE_IN_CHILD(calls_until_core(array) < 100);
+  });
+}
+
+TEST(RegistryTest, TakesFromASleepInTheHandlerThatInterruptedIt) {
+  in_child([] {
+    static WatchedArray array(20);
+    calls_until_core(array);
+    cancel::stand_in.ppoll = [](pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+      cancel::stand_in.ppoll = nullptr;
+      revoke_all();
+      REQUIRE_IN_CHILD(process::private_count == 0);
+      REQUIRE_IN_CHILD(epoll_sets() == 0);
+      add_to_event(array.fds[3].fd);
+      return ::ppoll(fds, count, timeout, mask);
+    };
+    REQUIRE_IN_CHILD(poll(array.fds.data(), array.count(), Deadline::after(kLong), nullptr) == 1);
+    REQUIRE_IN_CHILD(array.fds[3].revents == POLLIN);
+    drain(array.fds[3].fd);
+    REQUIRE_IN_CHILD(calls_until_core(array) < 10);
+    for (const pollfd& entry : array.fds) REQUIRE_IN_CHILD(process::fd_marks(entry.fd) == 1);
+  });
+}
+
+// The sleeper has no processor while its descriptors are taken, and another file has the set's number as it goes on.
+TEST(RegistryTest, TakesFromASleeperThatDoesNotAnswer) {
+  in_child([] {
+    static std::atomic<int> set{-1};
+    static std::atomic<bool> may_go_on{false};
+    cancel::stand_in.ppoll = [](pollfd* fds, nfds_t count, const timespec* timeout, const sigset_t* mask) {
+      if (count != 1) return ::ppoll(fds, count, timeout, mask);
+      set = fds->fd;
+      while (!may_go_on) sleep_ns(kMillisecond / 10);
+      return ::ppoll(fds, count, timeout, mask);
+    };
+    Sleeper sleeper;
+    while (set < 0) sleep_ns(kMillisecond / 10);
+    revoke_all();
+    REQUIRE_IN_CHILD(process::private_count == 0);
+    REQUIRE_IN_CHILD(epoll_sets() == 0);
+    const int other = ::epoll_create1(0);
+    const int event = ::eventfd(0, EFD_NONBLOCK);
+    epoll_event wanted = {};
+    wanted.events = EPOLLIN | EPOLLONESHOT;
+    REQUIRE_IN_CHILD(::epoll_ctl(other, EPOLL_CTL_ADD, event, &wanted) == 0);
+    REQUIRE_IN_CHILD(::dup2(other, set) == set);
+    add_to_event(event);
+    may_go_on = true;
+    sleeper.wake_and_join();
+    REQUIRE_IN_CHILD(sleeper.result == 1);
+    REQUIRE_IN_CHILD(sleeper.array.fds[3].revents == POLLIN);
+    // The other set's event is still its owner's.
+    REQUIRE_IN_CHILD(::epoll_wait(other, &wanted, 1, 0) == 1);
   });
 }
 
