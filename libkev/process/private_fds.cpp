@@ -30,8 +30,8 @@ constinit std::atomic<unsigned long> anonymous_inode{0};  // epoll sets and even
 int number_above(long used, long size) {
   long limit = static_cast<long>(os::descriptor_limit() < kTableDescriptors ? os::descriptor_limit() : kTableDescriptors);
   long window = kWindow + 2L * private_count.load(std::memory_order_relaxed);
-  // The table is smaller than what was seen: this is a forked child, and nothing is open up there.
-  if (used >= size) used = 0;
+  // The table is smaller than what was seen: this is a forked child. What it has had itself, the table has had room for.
+  if (used >= size) used = size - 1;
   long top = size;
   if (used + 2 * kMargin > top - window) top *= 2;
   if (top > limit) top = limit;

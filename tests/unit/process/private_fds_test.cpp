@@ -168,5 +168,20 @@ TEST(PrivateFdsTest, AreNotRefusedToAForkedChildForNumbersThatItsParentUsedOnce)
   });
 }
 
+// What it closed it may still wait for.
+TEST(PrivateFdsTest, StandAboveWhatAForkedChildHadThoughItsParentHadMore) {
+  in_child([] {
+    const int size = table_size_now();
+    program_has(4 * size);
+    forget_private();
+    const int highest = size - 2;
+    if (::dup2(fresh(), highest) != highest) return;
+    program_has(highest);
+    ::close(highest);
+    const int mine = adopt_private(fresh());
+    REQUIRE_IN_CHILD(mine > highest);
+  });
+}
+
 }  // namespace
 }  // namespace kev::process
