@@ -4,6 +4,7 @@
 #include "cancel/sleep.hpp"
 #include "mirror/tuning.hpp"
 #include "os/file.hpp"
+#include "process/private_fds.hpp"
 
 namespace kev::mirror {
 
@@ -24,6 +25,12 @@ struct PollCall {
   bool worthwhile() const { return true; }
   bool within_limit() const { return count <= os::descriptor_limit(); }
   bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }
+  // A number that is not open must not become one of ours: the program would not be told POLLNVAL.
+  void claim_numbers() const {
+    int highest = -1;
+    for (unsigned i = 0; i < count; ++i) highest = fds[i].fd > highest ? fds[i].fd : highest;
+    process::program_has(highest);
+  }
   int open(ArrayMirror& mirror, int wake_fd) const { return mirror.open(count, wake_fd); }
   bool sync(ArrayMirror& mirror, stats::Fallback& reason) const { return mirror.sync(fds, count, reason); }
   Answer wait(ArrayMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask,

@@ -40,6 +40,7 @@ struct SelectCall {
     return true;
   }
   bool fits(const SelectMirror& mirror) const { return mirror.is_open() && mirror.fits(nfds); }
+  void claim_numbers() const {}  // those that are not open fail the call
   int open(SelectMirror& mirror, int wake_fd) const { return mirror.open(nfds, wake_fd); }
   bool sync(SelectMirror& mirror, stats::Fallback& reason) const { return mirror.sync(sets(), nfds, reason); }
   Answer wait(SelectMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask,

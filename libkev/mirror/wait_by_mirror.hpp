@@ -61,7 +61,9 @@ bool prepare(const Call& call, Mirror& mirror, bool is_new, stats::Fallback& rea
   if (is_new) {
     mirror.close();
     reason = stats::Fallback::resources;
-    if (is_paused() || call.open(mirror, wake_descriptor()) < 0) return false;
+    if (is_paused()) return false;
+    call.claim_numbers();
+    if (call.open(mirror, wake_descriptor()) < 0) return false;
   }
   // A filter came in between: it must not meet a system call of ours.
   reason = stats::Fallback::filtered;

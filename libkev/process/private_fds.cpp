@@ -19,6 +19,7 @@ constinit const engine::DescriptorPolicy private_descriptors = {adopt_private, d
 namespace {
 
 constexpr int kWindow = 16;
+constexpr long kSmallTable = 1024;
 constexpr int kMargin = 8;  // the guard stands this far below the lowest of ours
 
 constinit std::atomic<int> highest_used{0};
@@ -30,10 +31,13 @@ constinit std::atomic<unsigned long> anonymous_inode{0};  // epoll sets and even
 int number_above(long used, long size) {
   long limit = static_cast<long>(os::descriptor_limit() < kTableDescriptors ? os::descriptor_limit() : kTableDescriptors);
   long window = kWindow + 2L * private_count.load(std::memory_order_relaxed);
-  // The table is smaller than what was seen: this is a forked child. What it has had itself, the table has had room for.
-  if (used >= size) used = size - 1;
+  // The table is smaller than what was seen: this is a forked child, or the program asks for what was never open. What it
+  // has had itself, the table has had room for; a small one may grow for the rest.
+  if (used >= size && used >= kSmallTable) used = size - 1;
   long top = size;
-  if (used + 2 * kMargin > top - window) top *= 2;
+  do {
+    if (used + 2 * kMargin > top - window) top *= 2;
+  } while (top < kSmallTable && used + 2 * kMargin > top - window);
   if (top > limit) top = limit;
   if (used + 2 * kMargin > top - window) return -EMFILE;
   return static_cast<int>(top - window);

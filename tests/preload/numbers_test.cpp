@@ -13,3 +13,4 @@ TEST(NumbersTest, CallsInsideTheCLibraryReturnTheNumbersThatTheyWouldReturnAlone
 TEST(NumbersTest, AnyNumberCanBeTaken) { expect_same("numbers", "takes_any_number", 1000); }
 TEST(NumbersTest, ThePrivateOnesAreClosedForTheProgramAndGoneAfterExec) { expect_same("numbers", "hidden", 40); }
 TEST(NumbersTest, ADuplicateTakesAMirroredNumbersPlaceAtOnce) { expect_same("numbers", "replaced_in_the_array", 100); }
+TEST(NumbersTest, ANumberThatIsNotOpenStaysSoWhileItIsPolled) { expect_same("numbers", "not_open_in_the_array", 1); }

@@ -155,6 +155,13 @@ class Generator {
     if (random_.percent(80)) single(OP_accept, stream, at);
   }
 
+  // One in a sequence: in which order several are told of a file is a matter of addresses.
+  void inotify() {
+    if (has_inotify_) return single(OP_eventfd, counter);
+    has_inotify_ = true;
+    single(OP_inotify, other);
+  }
+
   void make() {
     switch (random_.below(24)) {
       case 0: case 1: case 2: case 3: return pair(OP_pipe2, stream, draw(PIPE_FLAGS, random_));
@@ -163,8 +170,8 @@ class Generator {
       case 10: case 11: return single(OP_timerfd, timer);
       case 12: case 13: case 14: return connected();
       case 15: return pair(OP_udp_pair, packet);
-      case 16: return single(OP_inotify, other);
-      case 17: return files_ ? pair(OP_pty, terminal) : single(OP_inotify, other);
+      case 16: return inotify();
+      case 17: return files_ ? pair(OP_pty, terminal) : inotify();
       case 18: return random_.one_in(3) ? single(OP_pidfd, other, draw(CHILD, random_)) : single(OP_eventfd, counter);
       case 19: return files_ ? single(OP_signalfd, file, draw(SIGNALS, random_)) : single(OP_timerfd, timer);
       case 20:
@@ -411,6 +418,7 @@ class Generator {
   int threads_ = 0;
   bool bypass_ = false;
   bool calm_ = false;   // little changes between waits, as in most programs
+  bool has_inotify_ = false;
   bool tight_ = false;  // the descriptor limit is met
   bool files_ = false;  // descriptors that only the kernel may poll
 };

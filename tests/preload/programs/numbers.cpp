@@ -162,4 +162,14 @@ SCENARIO(replaced_in_the_array) {
   }
 }
 
+// Numbers that are not open stay so, wherever the descriptors of ours come to stand.
+SCENARIO(not_open_in_the_array) {
+  std::vector<pollfd> array;
+  for (int fd = 20; fd < 600; ++fd) array.push_back({fd, POLLIN, 0});
+  for (int round = 0; round < 100; ++round) {
+    CHECK(::poll(array.data(), array.size(), 0) == static_cast<int>(array.size()));
+    for (const pollfd& entry : array) CHECK(entry.revents == POLLNVAL);
+  }
+}
+
 SCENARIO_MAIN
