@@ -35,19 +35,22 @@ int number_above(long used, long size) {
   // has had itself, the table has had room for; a small one may grow for the rest.
   if (used >= size && used >= kSmallTable) used = size - 1;
   long top = size;
-  do {
-    if (used + 2 * kMargin > top - window) top *= 2;
-  } while (top < kSmallTable && used + 2 * kMargin > top - window);
+  auto is_near = [&] { return used + 2 * kMargin > top - window; };
+  if (is_near()) top *= 2;
+  while (is_near() && top > 0 && top < kSmallTable) top *= 2;
   if (top > limit) top = limit;
   if (used + 2 * kMargin > top - window) return -EMFILE;
   return static_cast<int>(top - window);
 }
 
-// Above every number that the program ever had, if there is room: it may still wait for one that it closed.
+// Above every number that the program ever had, if there is room: it may still wait for one that it closed. If there is
+// none, below the highest of those.
 int wanted_number() {
   long size = table_size_now();
-  int wanted = number_above(highest_seen.load(std::memory_order_relaxed), size);
-  return wanted >= 0 ? wanted : number_above(highest_used.load(std::memory_order_relaxed), size);
+  long seen = highest_seen.load(std::memory_order_relaxed), used = highest_used.load(std::memory_order_relaxed);
+  int wanted = number_above(seen, size);
+  if (wanted < 0 && used < seen && seen < size) wanted = number_above(used, seen);
+  return wanted >= 0 ? wanted : number_above(used, size);
 }
 
 }  // namespace

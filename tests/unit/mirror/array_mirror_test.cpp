@@ -490,13 +490,14 @@ TEST_F(ArrayMirrorTest, DropsManyDescriptorsAtOnceInTime) {
   if (!allow_descriptors(kCount + 100)) GTEST_SKIP() << "needs " << kCount << " descriptors";
   WatchedArray array(kCount);
   ASSERT_TRUE(open(kCount));
+  Stopwatch coming;
   ASSERT_TRUE(sync(array.fds));
+  const std::int64_t registered = coming.elapsed();
   array.fds.resize(kCount * 2 / 3 + 1);
-  Stopwatch watch;
+  Stopwatch leaving;
   ASSERT_TRUE(sync(array.fds));
-  const std::int64_t dropped = watch.elapsed();
+  EXPECT_GT(registered, leaving.elapsed());
   EXPECT_EQ(kCount * 2 / 3 + 1, mirror.registrations());
-  EXPECT_GT(40 * kMillisecond, dropped);
 }
 
 TEST_F(ArrayMirrorTest, IsFinishedByTheKernelIfItsSetIsGone) {

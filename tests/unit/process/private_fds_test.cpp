@@ -84,6 +84,41 @@ TEST(PrivateFdsTest, MoveUpWhenTheProgramComesNear) {
   });
 }
 
+// Numbers that are not open: the program polls them, and is to be told so.
+TEST(PrivateFdsTest, StandAboveWhatTheProgramHasNamed) {
+  for (int named : {70, 300, 700}) {
+    in_child([=] {
+      program_has(named);
+      REQUIRE_IN_CHILD(adopt_private(fresh()) > named);
+    });
+  }
+}
+
+TEST(PrivateFdsTest, StandBelowWhatTheProgramHadIfThereIsNoRoomAbove) {
+  in_child([] {
+    const int size = static_cast<int>(status_number("FDSize:"));
+    program_has(size - 8);
+    rlimit low{static_cast<rlim_t>(size), static_cast<rlim_t>(size)};
+    REQUIRE_IN_CHILD(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int i = 0; i < 4; ++i) {
+      const int fd = adopt_private(fresh());
+      REQUIRE_IN_CHILD(fd > 0 && fd < size - 8);
+    }
+  });
+}
+
+// The size of the table is not to be had then.
+TEST(PrivateFdsTest, AreRefusedWhereNoFileCanBeOpened) {
+  in_child([] {
+    ::alarm(5);
+    const int fd = fresh();
+    program_has(fd + 20);
+    rlimit low{static_cast<rlim_t>(fd) + 1, static_cast<rlim_t>(fd) + 1};
+    REQUIRE_IN_CHILD(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    REQUIRE_IN_CHILD(adopt_private(fd) == -EMFILE);
+  });
+}
+
 TEST(PrivateFdsTest, StayBelowTheDescriptorLimit) {
   for (rlim_t limit : {80u, 100u, 200u}) {
     in_child([=] {
