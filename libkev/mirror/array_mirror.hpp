@@ -72,6 +72,7 @@ class ArrayMirror {
   void wake() { engine_.wake(); }
 
   unsigned capacity() const { return capacity_; }
+  const pollfd* shadow() const { return shadow_; }  // the array as it was taken by the last sync()
   unsigned registrations() const { return watched_; }
   unsigned direct() const { return direct_.size(); }
   unsigned spent_on_watching() const { return spent_on_watching_; }  // system calls, in the last sync()

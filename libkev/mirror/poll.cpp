@@ -13,6 +13,7 @@ namespace {
 struct PollCall {
   using Mirror = ArrayMirror;
   static constexpr unsigned kSlots = kPollSlots;
+  static constexpr int64_t kOwnNs = 200;  // what a call costs here besides its system calls, about
 
   pollfd* fds;
   unsigned count;
@@ -21,7 +22,7 @@ struct PollCall {
   ArrayMirror* mirrors(ThreadRecord& record) const { return record.poll_mirror; }
   Key key() const { return {{fds}}; }
   size_t extent() const { return count * sizeof(pollfd); }
-  unsigned size() const { return count; }
+  unsigned size(const ArrayMirror&) const { return count; }
   bool worthwhile() const { return true; }
   bool within_limit() const { return count <= os::descriptor_limit(); }
   bool fits(const ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }

@@ -11,6 +11,7 @@ namespace {
 struct SelectCall {
   using Mirror = SelectMirror;
   static constexpr unsigned kSlots = kSelectSlots;
+  static constexpr int64_t kOwnNs = 400;  // what a call costs here besides its system calls, about
 
   int nfds;       // as far as the kernel looks at the sets
   int own_nfds;   // as the program has it
@@ -26,7 +27,7 @@ struct SelectCall {
   SelectMirror* mirrors(ThreadRecord& record) const { return record.select_mirror; }
   Key key() const { return {{in, out, except}}; }
   size_t extent() const { return Sets::words(own_nfds) * sizeof(Sets::Word); }
-  unsigned size() const { return sets().count(nfds, ~0u); }
+  unsigned size(const SelectMirror& mirror) const { return mirror.size(); }
   bool within_limit() const { return true; }
   bool worthwhile() const { return sets().count(nfds, tuning.minimum) >= tuning.minimum && nothing_beyond(); }
   // The kernel clips the sets to the size of its descriptor table, and so do we; should it have grown unseen, bits that

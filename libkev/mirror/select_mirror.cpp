@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "mirror/compare.hpp"
 #include "os/memory.hpp"
 
 namespace kev::mirror {
@@ -42,7 +43,7 @@ unsigned Sets::count(int nfds, unsigned enough) const {
 int SelectMirror::open(int nfds, int wake_fd) {
   unsigned words = Sets::words(nfds);
   unsigned bits = words * Sets::kWordBits;
-  size_t bytes = 3 * words * sizeof(Word) + bits * sizeof(pollfd);
+  size_t bytes = 3 * words * sizeof(Word) + bits * sizeof(pollfd) + blocks_of(bits);
   void* block = os::map_private(bytes);
   if (block == nullptr) return -ENOMEM;
   int error = array_.open(bits, wake_fd, ArrayMirror::Closed::fails_the_call);
@@ -53,6 +54,7 @@ int SelectMirror::open(int nfds, int wake_fd) {
   block_bytes_ = bytes;
   list_ = static_cast<pollfd*>(block);
   shadow_ = reinterpret_cast<Word*>(list_ + bits);
+  blocks_ = reinterpret_cast<uint8_t*>(shadow_ + 3 * words);
   words_room_ = words;
   list_count_ = 0;
   nfds_ = 0;
@@ -104,11 +106,16 @@ Answer SelectMirror::wait(const Sets& sets, int nfds, const wait::Deadline& dead
                           wait::SignalGate& gate) {
   Answer answer = array_.wait(list_, list_count_, deadline, mask, gate);
   if (answer.kind != Answer::Kind::done || answer.result < 0) return answer;
-  // A closed number is an error for select, which the program's own call returns.
-  for (unsigned i = 0; answer.result > 0 && i < list_count_; ++i)
-    if ((list_[i].revents & POLLNVAL) != 0) return finish(Fallback::closed);
   bool found = answer.result > 0;
-  answer.result = write_back(sets, nfds);
+  if (found) {
+    compare_blocks(list_, array_.shadow(), list_count_, blocks_);
+    // A closed number is an error for select, which the program's own call returns.
+    int all = 0;
+    for_each_in_blocks(blocks_, kHasRevents, list_count_, [&](unsigned i) { all |= list_[i].revents; });
+    if ((all & POLLNVAL) != 0) return finish(Fallback::closed);
+  }
+  clear(sets, nfds);
+  if (found) answer.result = write_back(sets);
   // Ready for poll(), but not for any set that it stands in: select would go on sleeping.
   if (found && answer.result == 0) {
     for (unsigned i = 0; i < Sets::words(nfds); ++i) restore(sets, i);
@@ -125,14 +132,17 @@ void SelectMirror::check_found_by_kernel(const Sets& sets) {
   array_.check_found_by_kernel(list_, list_count_);
 }
 
-// Writes the result into the program's sets, whole words as the kernel does. Returns the number of bits set.
-int SelectMirror::write_back(const Sets& sets, int nfds) {
+void SelectMirror::clear(const Sets& sets, int nfds) {
   for (unsigned i = 0; i < Sets::words(nfds); ++i)
     for (Word* set : {sets.in, sets.out, sets.except})
       if (set != nullptr) set[i] = 0;
+}
+
+// Writes the result into the program's sets, of which the kernel writes whole words. Returns the number of bits set.
+int SelectMirror::write_back(const Sets& sets) {
   int bits = 0;
-  for (unsigned i = 0; i < list_count_; ++i) {
-    if (list_[i].revents == 0) continue;
+  for_each_in_blocks(blocks_, kHasRevents, list_count_, [&](unsigned i) {
+    if (list_[i].revents == 0) return;
     unsigned word = static_cast<unsigned>(list_[i].fd) / Sets::kWordBits;
     Word mask = Word{1} << (static_cast<unsigned>(list_[i].fd) % Sets::kWordBits);
     auto put = [&](Word* set, unsigned which, short wanted) {
@@ -144,7 +154,7 @@ int SelectMirror::write_back(const Sets& sets, int nfds) {
     put(sets.in, 0, kInBits);
     put(sets.out, 1, kOutBits);
     put(sets.except, 2, kExceptBits);
-  }
+  });
   return bits;
 }
 

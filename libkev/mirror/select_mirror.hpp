@@ -49,13 +49,15 @@ class SelectMirror {
   void start_over_next_time() { array_.start_over_next_time(); }
   void wake() { array_.wake(); }
   unsigned registrations() const { return array_.registrations(); }
+  unsigned size() const { return list_count_; }  // descriptors, at the last sync()
   unsigned direct() const { return array_.direct(); }
   unsigned spent_on_watching() const { return array_.spent_on_watching(); }
 
  private:
   bool same(const Sets& sets, unsigned words) const;
   void list(const Sets& sets, int nfds);
-  int write_back(const Sets& sets, int nfds);
+  static void clear(const Sets& sets, int nfds);
+  int write_back(const Sets& sets);
   void restore(const Sets& sets, unsigned i);
 
   ArrayMirror array_;
@@ -63,6 +65,7 @@ class SelectMirror {
   size_t block_bytes_ = 0;
   Sets::Word* shadow_ = nullptr;  // [3][words_room_]: in, out, except
   pollfd* list_ = nullptr;
+  uint8_t* blocks_ = nullptr;     // [blocks_of(bits)] which of the list have results (compare.hpp)
   unsigned words_room_ = 0;
   unsigned list_count_ = 0;
   int nfds_ = 0;

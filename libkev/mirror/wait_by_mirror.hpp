@@ -83,7 +83,8 @@ void step_back(Slot& slot, Mirror& mirror, stats::Fallback reason) {
 // Sets what a wait cost against what the kernel's own scan of `size` descriptors would have. What was spent to have
 // descriptors watched does not count: they are by and by, when looking at them has cost as much (tuning.hpp).
 template <typename Mirror>
-void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, unsigned size, int64_t entries) {
+void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, unsigned size, int64_t entries,
+            int64_t own_ns) {
   bool by_core = answer.kind == Answer::Kind::done;
   if (!by_core && answer.reason != stats::Fallback::long_sleep) return;
   entries -= mirror.spent_on_watching();
@@ -92,8 +93,8 @@ void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, un
   Costs cost = costs();
   auto scan_ns = [&](unsigned count) { return count * cost.entry_ps * (may_sleep ? 2 : 1) / 1000; };
   int64_t native = by_core ? cost.poll_ns + scan_ns(size) : 0;
-  constexpr int64_t kCall = 200, kReady = 5;
-  int64_t core = kCall + entries * cost.core_entry_ns + scan_ns(mirror.direct()) + size / 4;
+  constexpr int64_t kReady = 5;
+  int64_t core = own_ns + entries * cost.core_entry_ns + scan_ns(mirror.direct()) + size / 4;
   if (by_core && answer.result > 0) core += answer.result * kReady;
   if (slot.account(native, core, size)) return;
   slot.punish(stats::Fallback::costly);
@@ -149,7 +150,6 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   }
   if (lapsed && !is_new) mirror.verify_next();
   slot->lapsed = false;
-  unsigned size = call.size();  // select's sets are written by the wait
   waited.slot = slot;
   waited.mirror = &mirror;
   waited.answer = call.wait(mirror, deadline, mask, gate);
@@ -157,7 +157,8 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
     slot->balance_ns = 0;
     measure_costs();
   } else {
-    settle(*slot, mirror, waited.answer, !deadline.is_now(), size, os::kernel_entries - entries_before);
+    unsigned entries = os::kernel_entries - entries_before + (gate.is_closed() ? wait::SignalGate::kCalls : 0);
+    settle(*slot, mirror, waited.answer, !deadline.is_now(), call.size(mirror), entries, call.kOwnNs);
   }
   return true;
 }

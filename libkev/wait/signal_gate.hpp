@@ -21,7 +21,10 @@ constexpr unsigned long signal_bit(int signal) { return 1ul << (signal - 1); }
 
 class SignalGate {
  public:
-  // Two system calls together with open().
+  // What it costs, together with open().
+  static constexpr unsigned kCalls = 2;
+  bool is_closed() const { return closed_; }
+
   void close() {
     if (closed_) return;
     constexpr unsigned long kLeftAlone = signal_bit(32) | signal_bit(33) | signal_bit(SIGSEGV) | signal_bit(SIGBUS) |
