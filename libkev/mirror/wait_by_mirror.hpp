@@ -88,14 +88,18 @@ void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, un
   bool by_core = answer.kind == Answer::Kind::done;
   if (!by_core && answer.reason != stats::Fallback::long_sleep) return;
   entries -= mirror.spent_on_watching();
-  if (!by_core) entries += 8;  // the wake-up, and all of the program's own call
   // A call that may sleep enters itself with every descriptor, and leaves again.
   Costs cost = costs();
   auto scan_ns = [&](unsigned count) { return count * cost.entry_ps * (may_sleep ? 2 : 1) / 1000; };
-  int64_t native = by_core ? cost.poll_ns + scan_ns(size) : 0;
-  constexpr int64_t kReady = 5;
-  int64_t core = own_ns + entries * cost.core_entry_ns + scan_ns(mirror.direct()) + size / 4;
-  if (by_core && answer.result > 0) core += answer.result * kReady;
+  constexpr int64_t kReady = 5, kWakeUp = 8;
+  int64_t native = 0;
+  int64_t core = own_ns + size / 4 + entries * cost.core_entry_ns;
+  if (by_core) {
+    native = cost.poll_ns + scan_ns(size);
+    core += scan_ns(mirror.direct()) + (answer.result > 0 ? answer.result * kReady : 0);
+  } else {
+    core += kWakeUp * cost.core_entry_ns;  // the program's own call comes behind it, and costs what it costs
+  }
   if (slot.account(native, core, size)) return;
   slot.punish(stats::Fallback::costly);
   if (slot.penalty >= kPenaltyToClose) mirror.close();
@@ -154,7 +158,9 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   waited.mirror = &mirror;
   waited.answer = call.wait(mirror, deadline, mask, gate);
   if (is_new) {
-    slot->balance_ns = 0;
+    // At first everything is asked directly, which costs more than the kernel's own scan.
+    constexpr int64_t kCallsToWatch = 128;
+    slot->balance_ns = kCallsToWatch * (call.kOwnNs + call.size(mirror) / 4);
     measure_costs();
   } else {
     unsigned entries = os::kernel_entries - entries_before + (gate.is_closed() ? wait::SignalGate::kCalls : 0);
