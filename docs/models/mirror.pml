@@ -14,6 +14,8 @@
 // - The verification period, which ends each sleep and mends what was not seen: without it more goes wrong, not less.
 // - Other numbers, positions and events of an array: each number is followed by itself.
 // - kShared: it makes start_over() of what the comparison of tokens would find as well.
+// - Descriptors that are asked directly (mirror/place.hpp): what is said of them is the kernel's word in the same wait. The
+//   model's mirror has everything watched at once, also what follow_closes() has asked directly for a while.
 // - Weak memory: the table's words are changed by locked instructions, with a system call in between.
 // - More than one holder: a holder's count is the same to the closer whatever it is.
 //

@@ -317,6 +317,7 @@ void ArrayMirror::check_found_by_kernel(const pollfd* fds, unsigned count) {
 void ArrayMirror::compare_with_kernel(const pollfd* fds, unsigned count) {
   if (watched_ == 0) return;
   int found = set_.wait(Deadline::now(), nullptr);
+  if (found < 0) stale_ = true;  // what has the set's number now is another file
   if (found < 0 || static_cast<unsigned>(found) == ring_slots_) return set_.discard();
   for (auto run = set_.claim(ring_slots_); run.count > 0; run = set_.claim(ring_slots_)) {
     for (uint32_t i = 0; i < run.count; ++i) {

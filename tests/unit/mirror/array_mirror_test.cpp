@@ -515,6 +515,21 @@ TEST_F(ArrayMirrorTest, IsFinishedByTheKernelIfItsSetIsGone) {
   EXPECT_TRUE(answers(array.fds));  // made anew
 }
 
+// By a call that nobody has seen: the engine's number is another file's, and quiet.
+TEST_F(ArrayMirrorTest, LearnsThatItsSetIsGoneWhenItVerifies) {
+  WatchedArray array(20);
+  ASSERT_TRUE(open(20));
+  EXPECT_TRUE(answers(array.fds));
+  Descriptor quiet = make_event();
+  for (int fd : unit::open_descriptors("eventpoll")) ASSERT_EQ(fd, ::dup2(quiet.get(), fd));
+  add_to_event(array.fds[3].fd);
+  mirror.verify_next();
+  EXPECT_TRUE(answers(array.fds));
+  add_to_event(array.fds[4].fd);
+  EXPECT_TRUE(answers(array.fds));
+  EXPECT_EQ(POLLIN, array.fds[4].revents);
+}
+
 TEST_F(ArrayMirrorTest, HoldsNothingOnceItIsClosed) {
   WatchedArray array(20);
   const auto before = unit::open_descriptors();
