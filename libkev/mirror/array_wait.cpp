@@ -27,6 +27,15 @@ constexpr uint8_t kAskEngineFirst = 2, kMostReports = 3;
 constexpr uint8_t kSleepAtOnce = 4, kMostSleepy = 7;
 constexpr uint8_t kLongSleeps = 2;
 
+// A look without a mask that a handler interrupted. It may as well have run before the wait began: the look is made again,
+// by the sleep or by the program's own call.
+constexpr int kAgain = -EAGAIN;
+
+int look(pollfd* list, unsigned count, const sigset_t* mask) {
+  int found = os::poll_now(list, count, mask);
+  return found == -EINTR && mask == nullptr ? kAgain : found;
+}
+
 // What a harvest may come to besides a count. Gone: the set is, or it has events of files that are no longer there, which
 // will not end.
 constexpr int kNothing = 0, kOverflow = -1, kWoken = -2, kGone = -3;
@@ -86,14 +95,14 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
     if (only_engine) return nothing(fds, count, deadline);
   }
   if (may_sleep && mask == nullptr && looks_first()) {
-    int found = os::poll_now(direct_.all(), list_size());
-    bool is_ready = conclude(found, fds, count, nullptr, answer);
+    int found = look(direct_.all(), list_size(), nullptr);
+    bool is_ready = found != kAgain && conclude(found, fds, count, nullptr, answer);
     sleepy_ = static_cast<uint8_t>(is_ready ? (sleepy_ > 1 ? sleepy_ - 2 : 0) : sleepy_ < kMostSleepy ? sleepy_ + 1 : sleepy_);
     if (is_ready) return answer;
   }
   if (may_sleep) return sleep(fds, count, deadline, mask, gate);
   for (;;) {
-    int found = os::poll_now(direct_.all(), list_size(), mask);
+    int found = look(direct_.all(), list_size(), mask);
     if (conclude(found, fds, count, mask, answer)) return answer;
     if (found == 0) return nothing(fds, count, deadline);
     // The engine's event has kept a pending signal that the mask lets in from being delivered, and was none.
@@ -103,13 +112,16 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
 // Asks the kernel of the whole array. False: nothing is ready.
 bool ArrayMirror::verify(pollfd* fds, unsigned count, int64_t begin, const sigset_t* mask, Answer& answer) {
   stats::add(Fallback::verify);
-  int ready = os::poll_now(fds, count, mask);
+  int ready = look(fds, count, mask);
   verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
   constexpr int kSmooth = 8;
   verification_cost_ns_ += (verified_ns_ - begin - verification_cost_ns_) / kSmooth;
   if (ready == 0) return false;
   if (ready > 0) compare_with_kernel(fds, count);
-  answer = ready > 0 || ready == -EINTR ? done(ready) : finish(Fallback::argument);
+  if (ready == kAgain)
+    answer = finish(Fallback::verify);
+  else
+    answer = ready > 0 || ready == -EINTR ? done(ready) : finish(Fallback::argument);
   return true;
 }
 
@@ -161,8 +173,12 @@ bool ArrayMirror::conclude(int found, pollfd* fds, unsigned count, const sigset_
   if (found == 0) return false;
   if (found < 0) {
     // The thread is to be cancelled, which must not happen in here; the program's own call is where it does.
-    answer = found == -EINTR ? done(-EINTR)
-                             : finish(found == cancel::kCancelled ? Fallback::cancelled : Fallback::argument);
+    if (found == -EINTR)
+      answer = done(-EINTR);
+    else if (found == kAgain)
+      answer = finish(Fallback::unconfirmed);
+    else
+      answer = finish(found == cancel::kCancelled ? Fallback::cancelled : Fallback::argument);
     return true;
   }
   bool engine_has = direct_.all()[0].revents != 0;
@@ -183,7 +199,7 @@ bool ArrayMirror::conclude(int found, pollfd* fds, unsigned count, const sigset_
   if (reported > 0) {
     // With the program's own mask, which may not be readable.
     pollfd* list = direct_.behind();
-    int confirmed = os::poll_now(list, static_cast<nfds_t>(reported), by_direct > 0 ? nullptr : mask);
+    int confirmed = look(list, static_cast<unsigned>(reported), by_direct > 0 ? nullptr : mask);
     if (confirmed == -EINTR && by_direct == 0) {
       answer = done(-EINTR);
       return true;
@@ -215,9 +231,9 @@ bool ArrayMirror::ask_engine_first(pollfd* fds, unsigned count, const sigset_t* 
     return true;
   }
   pollfd* list = direct_.behind();
-  int found = os::poll_now(direct_.all() + 1, direct_.size() + static_cast<unsigned>(reported), mask);
+  int found = look(direct_.all() + 1, direct_.size() + static_cast<unsigned>(reported), mask);
   if (found < 0) {
-    answer = found == -EINTR ? done(-EINTR) : finish(Fallback::argument);
+    answer = found == -EINTR ? done(-EINTR) : finish(found == kAgain ? Fallback::unconfirmed : Fallback::argument);
     return true;
   }
   int ready = scatter(fds, count, reported);
