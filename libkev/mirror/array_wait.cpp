@@ -185,7 +185,7 @@ bool ArrayMirror::conclude(int found, pollfd* fds, unsigned count, const sigset_
   int by_direct = found - engine_has;
   if (!engine_has) {
     if (watched_reports_ > 0) --watched_reports_;
-    answer = done(scatter(fds, count, 0));
+    answer = has_lost_engine() ? by_own_look(fds, count) : done(scatter(fds, count, 0));
     return true;
   }
   if (watched_reports_ < kMostReports) ++watched_reports_;

@@ -78,6 +78,12 @@ class ArrayMirrorTest : public ::testing::Test {
   unsigned garbage_ = 0;
 };
 
+// A quiet file takes a number's place, while the old one lives on.
+struct Replaced {
+  explicit Replaced(int number) : old_file(::dup(number)), new_file(make_event()) { ::dup2(new_file.get(), number); }
+  Descriptor old_file, new_file;
+};
+
 TEST_F(ArrayMirrorTest, AnswersForAnArrayOfQuietDescriptors) {
   WatchedArray array(20);
   ASSERT_TRUE(open(20));
@@ -344,16 +350,13 @@ TEST_F(ArrayMirrorTest, FollowsANumberWhoseOldFileLivesOn) {
   WatchedArray array(20);
   ASSERT_TRUE(open(20));
   EXPECT_TRUE(answers(array.fds));
-  const int number = array.fds[6].fd;
-  Descriptor copy(::dup(number));
-  Descriptor other = make_event();
-  ::dup2(other.get(), number);
-  process::fd_changed(number);
-  add_to_event(copy.get());
+  Replaced replaced(array.fds[6].fd);
+  process::fd_changed(array.fds[6].fd);
+  add_to_event(replaced.old_file.get());
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(agrees(array.fds));
   EXPECT_TRUE(answered);
   EXPECT_EQ(0, array.fds[6].revents);
-  add_to_event(other.get());
+  add_to_event(replaced.new_file.get());
   EXPECT_TRUE(answers(array.fds));
   EXPECT_EQ(POLLIN, array.fds[6].revents);
 }
@@ -367,12 +370,9 @@ TEST_F(ArrayMirrorTest, DoesNotLookForEverForWhatIsNotThere) {
     array.fds[5] = {file.get(), POLLPRI, 0};  // asked directly
     REQUIRE_IN_CHILD(open(20));
     REQUIRE_IN_CHILD(answers(array.fds));
-    const int number = array.fds[6].fd;
-    Descriptor copy(::dup(number));
-    Descriptor other = make_event();
-    ::dup2(other.get(), number);
-    process::fd_changed(number);
-    add_to_event(copy.get());
+    Replaced replaced(array.fds[6].fd);
+    process::fd_changed(array.fds[6].fd);
+    add_to_event(replaced.old_file.get());
     for (int i = 0; i < 3; ++i) REQUIRE_IN_CHILD(agrees(array.fds));
     REQUIRE_IN_CHILD(answered && array.fds[6].revents == 0);
   }));
@@ -395,16 +395,13 @@ TEST_F(ArrayMirrorTest, StartsOverWhenAStaleRegistrationReports) {
   WatchedArray array(20);
   ASSERT_TRUE(open(20));
   EXPECT_TRUE(answers(array.fds));
-  const int number = array.fds[6].fd;
-  Descriptor copy(::dup(number));
-  Descriptor other = make_event();
-  ::dup2(other.get(), number);  // nobody was told
-  add_to_event(copy.get());
+  Replaced replaced(array.fds[6].fd);  // nobody was told
+  add_to_event(replaced.old_file.get());
   EXPECT_TRUE(agrees(array.fds));
   EXPECT_FALSE(answered);
   EXPECT_EQ(Fallback::unconfirmed, reason);
   EXPECT_TRUE(answers(array.fds));
-  add_to_event(other.get());
+  add_to_event(replaced.new_file.get());
   EXPECT_TRUE(answers(array.fds));
   EXPECT_EQ(POLLIN, array.fds[6].revents);
 }
@@ -528,6 +525,22 @@ TEST_F(ArrayMirrorTest, LearnsThatItsSetIsGoneWhenItVerifies) {
   add_to_event(array.fds[4].fd);
   EXPECT_TRUE(answers(array.fds));
   EXPECT_EQ(POLLIN, array.fds[4].revents);
+}
+
+// A handler forked, or took the engine away: what is watched must not be missed beside what is asked directly.
+TEST_F(ArrayMirrorTest, AsksOfEverythingIfItsEngineIsGone) {
+  WatchedArray array(20);
+  Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  array.fds[5].fd = file.get();
+  ASSERT_TRUE(open(20));
+  ASSERT_TRUE(sync(array.fds));
+  mirror.disconnect();
+  add_to_event(array.fds[7].fd);
+  wait::SignalGate gate;
+  Answer answer = mirror.wait(array.fds.data(), 20, Deadline::now(), nullptr, gate);
+  EXPECT_EQ(Answer::Kind::done, answer.kind);
+  EXPECT_EQ(2, answer.result);
+  EXPECT_EQ(POLLIN, array.fds[7].revents);
 }
 
 TEST_F(ArrayMirrorTest, HoldsNothingOnceItIsClosed) {
