@@ -21,7 +21,7 @@ namespace {
 
 // Before a range is closed our own descriptors go, and are made again when they are needed.
 void leave_numbers() {
-  if (process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child()) mirror::revoke_all();
+  if (process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child()) record::revoke_all();
 }
 
 int close_number(int fd) {

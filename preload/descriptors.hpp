@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <sys/resource.h>
 
-#include "mirror/registry.hpp"
+#include "record/registry.hpp"
 #include "preload/shim.hpp"
 #include "process/fd_table.hpp"
 #include "process/private_fds.hpp"
@@ -25,7 +25,7 @@ inline void came(int fd) {
   process::fd_changed(fd);
   if (fd >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) [[unlikely]] {
     process::program_uses(fd);
-    mirror::revoke_all();
+    record::revoke_all();
   } else if (fd > process::highest_seen.load(std::memory_order_relaxed)) {
     process::program_has(fd);
   }
@@ -35,7 +35,7 @@ inline void came(int fd) {
 inline bool gave_way(int error) {
   if (error != EMFILE || process::private_count.load(std::memory_order_relaxed) == 0 || process::in_vfork_child())
     return false;
-  mirror::revoke_for_a_while();
+  record::revoke_for_a_while();
   return true;
 }
 
@@ -72,19 +72,19 @@ int make_pair(int* fds, Call call) {
 // The program may have changed a limit. poll refuses arrays larger than that of descriptors, and ours may not stand
 // above it: mirrors begin anew, by the program's own calls.
 inline int limit_changed(int resource, bool sets, int result) {
-  if (resource == RLIMIT_NOFILE && sets && result == 0) mirror::revoke_all();
+  if (resource == RLIMIT_NOFILE && sets && result == 0) record::revoke_all();
   return result;
 }
 
 // The program takes a number of its choice: if it is one of ours, we leave it.
 inline void leave_number(int fd) {
-  if (is_hidden(fd)) mirror::revoke_all();
+  if (is_hidden(fd)) record::revoke_all();
 }
 
 // The program asks for the lowest number from `minimum` on: ours are not among those that it finds taken. An int, as the
 // kernel reads it: what stands above it in the register is whatever the caller left there.
 inline void leave_numbers_from(int minimum) {
-  if (minimum >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) mirror::revoke_all();
+  if (minimum >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) record::revoke_all();
 }
 
 }  // namespace kev::preload

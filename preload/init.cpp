@@ -12,7 +12,7 @@
 #include "cancel/libc.hpp"
 #include "config/options.hpp"
 #include "config/probed.hpp"
-#include "mirror/registry.hpp"
+#include "record/registry.hpp"
 #include "mirror/tuning.hpp"
 #include "os/clock.hpp"
 #include "os/file.hpp"
@@ -100,7 +100,7 @@ void prepare_thread_exit() {
   find(key_create, "pthread_key_create");
   find(set_specific, "pthread_setspecific");
   if (key_create == nullptr || set_specific == nullptr) return;
-  if (key_create(&exit_key, at_exit_of_thread) == 0) mirror::at_thread_exit = arm_thread_exit;
+  if (key_create(&exit_key, at_exit_of_thread) == 0) record::at_thread_exit = arm_thread_exit;
 }
 
 const char* find_variable(char* const* envp, const char* name) {
@@ -159,7 +159,7 @@ const char* activate(stats::State& state) {
   if (state == stats::State::off) return "engine=off";
   activate_points();
   if (state == stats::State::foreign) return other;
-  if (!mirror::start()) {
+  if (!record::start()) {
     state = stats::State::refused;
     return "no memory, or a kernel before 4.14";
   }
@@ -207,9 +207,9 @@ const Next& real_threads() {
 }
 
 void check_process() {
-  if (!mirror::is_started() || !process::is_forked_child()) return;
+  if (!record::is_started() || !process::is_forked_child()) return;
   cancel::after_fork();
-  mirror::after_fork();
+  record::after_fork();
   // Under a filter the child goes on counting in its parent's slot.
   stats::Slot* slot = stats::slot.load(std::memory_order_relaxed);
   if (slot != nullptr && !process::is_quiet()) stats::claim_slot_after_fork(slot->pid.load(std::memory_order_relaxed));
@@ -230,14 +230,14 @@ void before_filter() {
   process::quiet.store(true, std::memory_order_relaxed);
   filter_installed = true;
   go_native();
-  mirror::stop();
+  record::stop();
 }
 
 void before_own_table() {
   if (process::in_vfork_child()) return;
   if (stats::counting() && shim.mirrors) stats::set_state(stats::State::refused, "a thread has a descriptor table of its own");
   go_native();
-  mirror::stop();
+  record::stop();
 }
 
 }  // namespace kev::preload

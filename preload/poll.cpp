@@ -4,7 +4,7 @@
 // is the program's own call, with the program's own arguments.
 #include <cerrno>
 
-#include "mirror/poll.hpp"
+#include "call/poll.hpp"
 #include "mirror/tuning.hpp"
 #include "preload/own.hpp"
 #include "preload/wait_count.hpp"
@@ -28,17 +28,17 @@ template <typename Own>
 [[gnu::noinline]] int wait(const Request& request, Own own) {
   check_process();
   WaitStart start = count_start(sleeps(request.timeout));
-  int result = mirror::kNotOurs;
+  int result = call::kNotOurs;
   bool eligible = shim.mirrors && request.count >= mirror::tuning.minimum &&
                   (request.timeout == nullptr || wait::timespec_valid(*request.timeout));
   if (eligible)
-    result = mirror::poll(request.fds, request.count, wait::Deadline::from(request.timeout), request.mask);
+    result = call::poll(request.fds, request.count, wait::Deadline::from(request.timeout), request.mask);
   else if (shim.mirrors)
     stats::add(request.count < mirror::tuning.minimum ? stats::Fallback::small : stats::Fallback::argument);
-  bool by_core = result != mirror::kNotOurs;
+  bool by_core = result != call::kNotOurs;
   if (!by_core) {
     result = own();
-    if (result < 0 && eligible && errno != EINTR) mirror::poll_failed(request.fds);
+    if (result < 0 && eligible && errno != EINTR) call::poll_failed(request.fds);
   }
   count_end(request.call, start, by_core, request.count, result);
   return by_core && result < 0 ? fail(-result) : result;

@@ -71,7 +71,7 @@ Effect effect_of(long number, long a, long b) {
   bool closes = (static_cast<unsigned>(flags) & CLOSE_RANGE_CLOEXEC) == 0;
   if ((static_cast<unsigned>(flags) & CLOSE_RANGE_UNSHARE) != 0) before_own_table();
   if (closes && process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child())
-    kev::mirror::revoke_all();
+    kev::record::revoke_all();
   long result = real().syscall(number, first, last, flags, 0, 0, 0);
   if (closes) process::fd_range_changed(static_cast<unsigned>(first), static_cast<unsigned>(last));
   return result;

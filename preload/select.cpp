@@ -3,7 +3,7 @@
 // As poll.cpp. select writes back the time that remained, pselect does not.
 #include <cerrno>
 
-#include "mirror/poll.hpp"
+#include "call/poll.hpp"
 #include "mirror/tuning.hpp"
 #include "preload/own.hpp"
 #include "preload/wait_count.hpp"
@@ -26,17 +26,17 @@ template <typename Own>
                            Own own) {
   check_process();
   WaitStart start = count_start(!deadline.is_now());
-  int result = mirror::kNotOurs;
+  int result = call::kNotOurs;
   bool large = request.nfds >= 0 && static_cast<unsigned>(request.nfds) >= mirror::tuning.minimum;
   bool eligible = shim.mirrors && large && valid;
   if (eligible)
-    result = mirror::select(request.nfds, request.in, request.out, request.except, deadline, mask);
+    result = call::select(request.nfds, request.in, request.out, request.except, deadline, mask);
   else if (shim.mirrors)
     stats::add(valid ? stats::Fallback::small : stats::Fallback::argument);
-  bool by_core = result != mirror::kNotOurs;
+  bool by_core = result != call::kNotOurs;
   if (!by_core) {
     result = own();
-    if (result < 0 && eligible && errno != EINTR) mirror::select_failed(request.in, request.out, request.except);
+    if (result < 0 && eligible && errno != EINTR) call::select_failed(request.in, request.out, request.except);
   }
   count_end(request.call, start, by_core, request.nfds > 0 ? static_cast<unsigned>(request.nfds) : 0, result);
   return result;

@@ -8,7 +8,7 @@
 //   - once the last verification is older than the period, the kernel is asked of the whole array;
 //   - the rest of a wait that has slept for a period is the program's own poll().
 // The last two only while anything is watched. One thread at a time; a signal handler that interrupts it must not come
-// back in (mirror/registry.hpp sees to it). All memory is one mapping, made by open() and given back by close().
+// back in (record/registry.hpp sees to it). All memory is one mapping, made by open() and given back by close().
 #pragma once
 
 #include <poll.h>

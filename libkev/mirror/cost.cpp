@@ -3,7 +3,6 @@
 
 #include <atomic>
 
-#include "mirror/registry.hpp"
 #include "os/clock.hpp"
 #include "os/poll.hpp"
 
@@ -27,10 +26,9 @@ int64_t least_ns(pollfd* fds, unsigned count) {
 
 }  // namespace
 
-void measure_costs() {
-  if (done.load(std::memory_order_relaxed) || done.exchange(true, std::memory_order_relaxed)) return;
-  int fd = wake_descriptor();
+void measure_costs(int fd) {
   if (fd < 0) return;
+  if (done.load(std::memory_order_relaxed) || done.exchange(true, std::memory_order_relaxed)) return;
   constexpr unsigned kMany = 65;
   pollfd fds[kMany];
   for (pollfd& entry : fds) entry = {fd, POLLPRI, 0};

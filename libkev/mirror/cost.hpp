@@ -13,8 +13,8 @@ struct Costs {
   int64_t core_entry_ns;  // one of the core's own system calls
 };
 
-// Any thread; does nothing after the first time, and without a descriptor to poll.
-void measure_costs();
+// By polling `fd`. Any thread; does nothing after the first time, and without a descriptor (-1).
+void measure_costs(int fd);
 Costs costs();
 
 }  // namespace kev::mirror

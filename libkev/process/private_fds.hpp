@@ -3,7 +3,7 @@
 // They stand near the top of the descriptor table's present size, so that the program gets the numbers that it
 // would get without us, and the table does not grow past 1024 on our account (a high number slows fork). When the
 // program's own numbers come near `private_guard`, or it meets its descriptor limit, whoever holds private
-// descriptors gives them back (mirror/registry.hpp) and makes new ones when they are next needed.
+// descriptors gives them back (record/registry.hpp) and makes new ones when they are next needed.
 #pragma once
 
 #include <atomic>

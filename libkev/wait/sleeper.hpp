@@ -1,10 +1,10 @@
 // How a thread that sleeps at an engine lets others take the engine's descriptor away meanwhile.
 //
-// One word (mirror/thread_record.hpp): the stack pointer of the frame that holds the record, and in its lowest bits
+// One word (record/thread_record.hpp): the stack pointer of the frame that holds the record, and in its lowest bits
 // what the frame does. Only while it sleeps does it look at nothing that others would take:
 //
 //   awake --falls_asleep--> asleep --wakes_up--> awake         the owner
-//                           asleep --> taking --> taken        any thread (mirror/registry.cpp)
+//                           asleep --> taking --> taken        any thread (record/registry.cpp)
 //
 // The sleep itself needs no protection: it is a poll, which takes nothing, of whatever has the number by then. And a
 // frame that a handler's siglongjmp left in its sleep is asleep for good, so that what it held can be had.

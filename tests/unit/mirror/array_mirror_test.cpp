@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "mirror/registry.hpp"
+#include "record/registry.hpp"
 #include "mirror/tuning.hpp"
 #include "process/fd_table.hpp"
 #include "process/private_fds.hpp"
@@ -29,7 +29,7 @@ using wait::Deadline;
 
 class ArrayMirrorTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { ASSERT_TRUE(start()); }
+  static void SetUpTestSuite() { ASSERT_TRUE(record::start()); }
   // What can be watched is at once; verifications are asked for by name.
   ArrayMirrorTest() {
     tuning = kEager;

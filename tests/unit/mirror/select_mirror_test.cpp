@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "mirror/registry.hpp"
+#include "record/registry.hpp"
 #include "mirror/tuning.hpp"
 #include "os/poll.hpp"
 #include "process/fd_table.hpp"
@@ -53,7 +53,7 @@ struct Bits {
 
 class SelectMirrorTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { ASSERT_TRUE(start()); }
+  static void SetUpTestSuite() { ASSERT_TRUE(record::start()); }
   SelectMirrorTest() {
     tuning = kEager;
     tuning.verify_ns = 1000 * kSecond;

@@ -1,7 +1,7 @@
 // All mirrors of the process: giving them up, forking, threads that end.
 #pragma once
 
-namespace kev::mirror {
+namespace kev::record {
 
 // Arranges for `function(argument)` to run when the calling thread ends; false if that cannot be had. Set by whoever
 // links the core (the preload object asks libc's pthread keys); without it a thread's mirrors stay until exit.
@@ -37,4 +37,4 @@ void check_generation();
 // The eventfd, readable for ever, that wakes engines; made at the first call. -1 if there is none.
 int wake_descriptor();
 
-}  // namespace kev::mirror
+}  // namespace kev::record

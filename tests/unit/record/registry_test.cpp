@@ -1,7 +1,7 @@
 // All mirrors of a process: who is in, who is interrupted, revoking, forking, threads that end, stopping.
 //
 // The registry is the process's, so that each case is a child with one of its own.
-#include "mirror/registry.hpp"
+#include "record/registry.hpp"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -19,8 +19,8 @@
 
 #include "cancel/canceller.hpp"
 #include "cancel/sleep.hpp"
-#include "mirror/poll.hpp"
-#include "mirror/thread_record.hpp"
+#include "call/poll.hpp"
+#include "record/thread_record.hpp"
 #include "mirror/tuning.hpp"
 #include "os/clock.hpp"
 #include "process/fd_table.hpp"
@@ -32,7 +32,12 @@
 #include "support/signals.hpp"
 #include "support/watched_array.hpp"
 
-namespace kev::mirror {
+namespace kev::record {
+
+using namespace call;
+using namespace mirror;
+using call::poll;
+using call::select;
 namespace {
 
 using namespace conformance;
@@ -742,4 +747,4 @@ TEST(RegistryTest, IsInterruptedByAHandlerThatRunsBetweenTheTwoSleepsOfAWait) {
 }
 
 }  // namespace
-}  // namespace kev::mirror
+}  // namespace kev::record

@@ -1,4 +1,4 @@
-// What one thread mirrors, and who may touch it.
+// What the core keeps for one thread, and who may touch it.
 //
 // States of a record (one word):
 //
@@ -26,7 +26,7 @@
 #include "mirror/select_mirror.hpp"
 #include "mirror/slot.hpp"
 
-namespace kev::mirror {
+namespace kev::record {
 
 inline constexpr unsigned kPollSlots = 4;
 inline constexpr unsigned kSelectSlots = 2;
@@ -44,10 +44,10 @@ struct ThreadRecord {
   unsigned abandoned_count = 0;
   uint64_t tick = 0;
 
-  Slot poll_slot[kPollSlots];
-  ArrayMirror poll_mirror[kPollSlots];
-  Slot select_slot[kSelectSlots];
-  SelectMirror select_mirror[kSelectSlots];
+  mirror::Slot poll_slot[kPollSlots];
+  mirror::ArrayMirror poll_mirror[kPollSlots];
+  mirror::Slot select_slot[kSelectSlots];
+  mirror::SelectMirror select_mirror[kSelectSlots];
 
   ThreadRecord() {
     for_each_mirror([this](auto& mirror) { mirror.belong_to(state); });
@@ -65,4 +65,4 @@ struct ThreadRecord {
 ThreadRecord* enter(stats::Fallback& reason, uint64_t& cookie);
 void leave(ThreadRecord* record);
 
-}  // namespace kev::mirror
+}  // namespace kev::record

@@ -11,12 +11,16 @@
 #include "cancel/request.hpp"
 #include "cancel/stub.hpp"
 #include "mirror/cost.hpp"
-#include "mirror/registry.hpp"
-#include "mirror/thread_record.hpp"
+#include "record/registry.hpp"
+#include "record/thread_record.hpp"
 #include "os/entries.hpp"
 #include "process/vfork.hpp"
 
-namespace kev::mirror {
+namespace kev::call {
+
+using mirror::Answer;
+using mirror::Slot;
+using record::ThreadRecord;
 
 // Calls left to the kernel from which on a mirror is not kept for the time after.
 inline constexpr unsigned kPenaltyToClose = 128;
@@ -47,12 +51,12 @@ void call_failed(const Call& call) {
   stats::Fallback reason;
   uint64_t cookie;
   if (process::in_vfork_child()) return;
-  ThreadRecord* record = enter(reason, cookie);
+  ThreadRecord* record = record::enter(reason, cookie);
   if (record == nullptr) return;
   Slot* slots = call.slots(*record);
   for (unsigned i = 0; i < call.kSlots; ++i)
     if (slots[i].key == call.key()) slots[i].begin_anew();
-  leave(record);
+  record::leave(record);
 }
 
 // Opens the slot's mirror if it is not open for this call, and brings it in step. False: `reason` says why not.
@@ -61,13 +65,13 @@ bool prepare(const Call& call, Mirror& mirror, bool is_new, stats::Fallback& rea
   if (is_new) {
     mirror.close();
     reason = stats::Fallback::resources;
-    if (is_paused()) return false;
+    if (record::is_paused()) return false;
     call.claim_numbers();
-    if (call.open(mirror, wake_descriptor()) < 0) return false;
+    if (call.open(mirror, record::wake_descriptor()) < 0) return false;
   }
   // A filter came in between: it must not meet a system call of ours.
   reason = stats::Fallback::filtered;
-  return !is_stopped() && call.sync(mirror, reason);
+  return !record::is_stopped() && call.sync(mirror, reason);
 }
 
 // A mirror could not be used. What passes by itself is tried again at the next call; what does not is left to the
@@ -89,7 +93,7 @@ void settle(Slot& slot, Mirror& mirror, const Answer& answer, bool may_sleep, un
   if (!by_core && answer.reason != stats::Fallback::long_sleep) return;
   entries -= mirror.spent_on_watching();
   // A call that may sleep enters itself with every descriptor, and leaves again.
-  Costs cost = costs();
+  mirror::Costs cost = mirror::costs();
   auto scan_ns = [&](unsigned count) { return count * cost.entry_ps * (may_sleep ? 2 : 1) / 1000; };
   constexpr int64_t kReady = 5, kWakeUp = 8;
   int64_t native = 0;
@@ -125,7 +129,7 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   if (tick % 1024 == 0) close_unused(slots, mirrors, call.kSlots, tick);
 
   bool evicted;
-  Slot* slot = find_slot(slots, call.kSlots, call.key(), tick, evicted);
+  Slot* slot = mirror::find_slot(slots, call.kSlots, call.key(), tick, evicted);
   reason = stats::Fallback::first;  // also when there is no slot, or more of the array than before
   if (slot == nullptr) return false;
   Mirror& mirror = mirrors[slot - slots];
@@ -161,7 +165,7 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
     // At first everything is asked directly, which costs more than the kernel's own scan.
     constexpr int64_t kCallsToWatch = 128;
     slot->balance_ns = kCallsToWatch * (call.kOwnNs + call.size(mirror) / 4);
-    measure_costs();
+    mirror::measure_costs(record::wake_descriptor());
   } else {
     unsigned entries = os::kernel_entries - entries_before + (gate.is_closed() ? wait::SignalGate::kCalls : 0);
     settle(*slot, mirror, waited.answer, !deadline.is_now(), call.size(mirror), entries, call.kOwnNs);
@@ -187,15 +191,15 @@ template <typename Call>
 int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigset_t* mask) {
   using stats::Fallback;
   if (process::in_vfork_child()) return not_ours(call, Fallback::revoked);
-  check_generation();
+  record::check_generation();
   Fallback reason;
   uint64_t cookie;
   Waited<typename Call::Mirror> waited;
-  waited.record = enter(reason, cookie);
+  waited.record = record::enter(reason, cookie);
   if (waited.record == nullptr) return not_ours(call, reason);
   wait::SignalGate gate;
   bool ours = wait_in_record(call, deadline, mask, gate, waited, reason);
-  leave(waited.record);
+  record::leave(waited.record);
   if (!ours) return not_ours(call, reason);
 
   int result = waited.answer.result;
@@ -204,12 +208,12 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
     stats::add(reason);
     result = own_call(call, deadline, mask, gate);
     bool teaches = reason == Fallback::verify || reason == Fallback::long_sleep || reason == Fallback::mostly_ready;
-    if (teaches && result != 0 && result != -EINTR && !is_stopped()) {
+    if (teaches && result != 0 && result != -EINTR && !record::is_stopped()) {
       // Between the two, anything may have happened to the record: a revoker, a fork, another call in a handler.
-      ThreadRecord* again = enter(reason, cookie);
+      ThreadRecord* again = record::enter(reason, cookie);
       if (again == waited.record && waited.mirror->is_open() && waited.slot->key == call.key())
         call.check(*waited.mirror, result);
-      if (again != nullptr) leave(again);
+      if (again != nullptr) record::leave(again);
     }
   }
   gate.open();
@@ -218,4 +222,4 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   return result;
 }
 
-}  // namespace kev::mirror
+}  // namespace kev::call

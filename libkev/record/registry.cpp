@@ -1,12 +1,12 @@
 // The list of all thread records, and what is done to all of them at once. States: thread_record.hpp.
-#include "mirror/registry.hpp"
+#include "record/registry.hpp"
 
 #include <cerrno>
 #include <csignal>
 #include <new>
 #include <sys/eventfd.h>
 
-#include "mirror/thread_record.hpp"
+#include "record/thread_record.hpp"
 #include "mirror/watch_limit.hpp"
 #include "os/clock.hpp"
 #include "os/memory.hpp"
@@ -18,7 +18,7 @@
 #include "wait/signal_gate.hpp"
 #include "wait/sleeper.hpp"
 
-namespace kev::mirror {
+namespace kev::record {
 
 using stats::Fallback;
 
@@ -304,7 +304,7 @@ void after_fork() {
   discard_wake_descriptor();
   process::forget_private();
   process::clear_fd_table();
-  forget_watches();
+  mirror::forget_watches();
   process::mark_generation_again();
 }
 
@@ -328,4 +328,4 @@ int wake_descriptor() {
   return fd >= 0 ? fd : -1;
 }
 
-}  // namespace kev::mirror
+}  // namespace kev::record

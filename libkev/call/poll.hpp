@@ -5,10 +5,10 @@
 #include <poll.h>
 #include <sys/select.h>
 
-#include "mirror/wait_by_mirror.hpp"
+#include "call/wait_by_mirror.hpp"
 #include "wait/deadline.hpp"
 
-namespace kev::mirror {
+namespace kev::call {
 
 // As ppoll(2), with a deadline: the number of ready entries, 0, -EINTR, or kNotOurs without having done anything
 // that the program could see. Precondition: start() succeeded, count >= tuning.minimum, the mask (may be null) is
@@ -23,4 +23,4 @@ int select(int nfds, fd_set* in, fd_set* out, fd_set* except, const wait::Deadli
 void poll_failed(const pollfd* fds);
 void select_failed(const fd_set* in, const fd_set* out, const fd_set* except);
 
-}  // namespace kev::mirror
+}  // namespace kev::call
