@@ -33,7 +33,7 @@ int close_number(int fd) {
   if (is_hidden(fd)) [[unlikely]]
     return fail(EBADF);
   int result = close_number(fd);
-  process::fd_changed(fd);
+  went(fd);
   return result;
 }
 
@@ -49,14 +49,14 @@ int number_of(FILE* stream) {
 int close_stream(int (*own)(FILE*), FILE* stream) {
   int fd = number_of(stream);
   int result = own(stream);
-  process::fd_changed(fd);
+  went(fd);
   return result;
 }
 
 FILE* reopen(FILE* (*own)(const char*, const char*, FILE*), const char* path, const char* mode, FILE* stream) {
   int fd = number_of(stream);
   FILE* result = own(path, mode, stream);
-  process::fd_changed(fd);
+  went(fd);
   if (result != nullptr) came(fileno_unlocked(result));
   return result;
 }
@@ -89,7 +89,7 @@ extern "C" int kev_close_range(unsigned first, unsigned last, int flags) {
                    : static_cast<int>(kev::arch::syscall(SYS_close_range, static_cast<long>(first),
                                                          static_cast<long>(last), flags));
   if (libc.close_range == nullptr && result < 0) return fail(-result);
-  if (closes) process::fd_range_changed(first, last);
+  if (closes) range_went(first, last);
   return result;
 }
 
@@ -101,7 +101,7 @@ extern "C" void kev_closefrom(int first) {
     libc.closefrom(first);
   else
     kev::arch::syscall(SYS_close_range, static_cast<long>(from), UINT_MAX, 0);
-  process::fd_range_changed(from, INT_MAX);
+  range_went(from, INT_MAX);
 }
 
 extern "C" int kev_fclose(FILE* stream) { return close_stream(real().fclose, stream); }
@@ -110,7 +110,7 @@ extern "C" int kev_pclose(FILE* stream) { return close_stream(real().pclose, str
 
 extern "C" int kev_fcloseall(void) {
   int result = real().fcloseall();
-  process::fd_range_changed(0, INT_MAX);
+  range_went(0, INT_MAX);
   return result;
 }
 
@@ -125,6 +125,6 @@ extern "C" FILE* kev_freopen64(const char* path, const char* mode, FILE* stream)
 extern "C" int kev_closedir(DIR* directory) {
   int fd = process::fd_table_size.load(std::memory_order_relaxed) == 0 || directory == nullptr ? -1 : dirfd(directory);
   int result = real().closedir(directory);
-  process::fd_changed(fd);
+  went(fd);
   return result;
 }

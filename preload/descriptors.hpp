@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <sys/resource.h>
 
+#include "call/epoll.hpp"
 #include "record/registry.hpp"
 #include "preload/shim.hpp"
 #include "process/fd_table.hpp"
@@ -18,11 +19,23 @@ inline bool is_hidden(int fd) {
   return process::is_private(fd) && !process::in_vfork_child() && process::is_still_private(fd);
 }
 
+// The program has closed `fd`: whoever holds the number looks again, and a bell lets go of what it was.
+inline void went(int fd) {
+  process::fd_changed(fd);
+  if (bell::is_armed(fd)) [[unlikely]]
+    call::epoll_sets_went(fd, fd);
+}
+
+inline void range_went(unsigned first, unsigned last) {
+  process::fd_range_changed(first, last);
+  call::epoll_sets_went(first, last);
+}
+
 // The program was given `fd`: notes it, and moves our own descriptors out of the way when its numbers come near.
 inline void came(int fd) {
   if (process::is_private(fd) && !process::in_vfork_child()) [[unlikely]]
     process::give_up_private(fd);
-  process::fd_changed(fd);
+  went(fd);
   if (fd >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) [[unlikely]] {
     process::program_uses(fd);
     record::revoke_all();

@@ -1,7 +1,8 @@
-// epoll_ctl and the epoll waits: the program's own system calls, counted.
+// epoll_ctl and the epoll waits: the program's own system calls, counted, and in front of epoll_wait() a doorbell.
 //
 // A program's epoll set stays with the kernel: fetching ahead would change what other waiters and other processes
-// see.
+// see. What may be said without it is that nothing is there (libkev/bell).
+#include "call/epoll.hpp"
 #include "preload/own.hpp"
 #include "preload/wait_count.hpp"
 
@@ -21,14 +22,48 @@ int counted(stats::Call call, bool may_sleep, Own own) {
 // The counted forms, apart from the exported functions: these are a look and a jump then, without a frame.
 [[gnu::noinline]] int control_counted(int epfd, int op, int fd, epoll_event* event) {
   int result = real().epoll_ctl(epfd, op, fd, event);
+  if (op == EPOLL_CTL_ADD && result == 0 && shim.bells) call::epoll_stands_in_a_set(fd);
   stats::add(stats::Call::epoll_ctl, stats::Counter::calls, 1);
   stats::add(stats::Call::epoll_ctl, stats::Counter::entries, 1);
   return result;
 }
 
+// What is there is taken first, as the busy do; then the bell is watched before the rest of the time is slept.
+[[gnu::noinline]] int spin_and_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
+  int result = own_epoll_wait(epfd, events, max, 0);
+  if (result != 0) return result;
+  constexpr int64_t kMillisecond = 1'000'000;
+  result = call::epoll_spin_and_wait(
+      epfd, events, max, timeout_ms < 0 ? wait::Deadline::never() : wait::Deadline::after(timeout_ms * kMillisecond));
+  return result < 0 ? fail(-result) : result;
+}
+
+// The program's own call, and what it tells of the set.
+int wait_and_learn(int epfd, epoll_event* events, int max, int timeout_ms) {
+  int result = timeout_ms != 0 && bell::spins(epfd) ? spin_and_wait(epfd, events, max, timeout_ms)
+                                                   : own_epoll_wait(epfd, events, max, timeout_ms);
+  if (shim.bells) {
+    int saved = errno;
+    call::epoll_returned(epfd, events, max, timeout_ms != 0, result);
+    errno = saved;
+  }
+  return result;
+}
+
 [[gnu::noinline]] int wait_counted(int epfd, epoll_event* events, int max, int timeout_ms) {
-  return counted(stats::Call::epoll_wait, timeout_ms != 0,
-                 [&] { return own_epoll_wait(epfd, events, max, timeout_ms); });
+  check_process();
+  WaitStart start = count_start(timeout_ms != 0);
+  bool by_core = shim.bells && timeout_ms == 0 && call::epoll_finds_nothing(epfd, events, max);
+  int result = by_core ? 0 : wait_and_learn(epfd, events, max, timeout_ms);
+  count_end(stats::Call::epoll_wait, start, by_core, 0, result);
+  return result;
+}
+
+// Apart from the exported function, which needs no frame then.
+[[gnu::noinline]] int wait_with_bells(int epfd, epoll_event* events, int max, int timeout_ms) {
+  if (stats::counting()) return wait_counted(epfd, events, max, timeout_ms);
+  if (timeout_ms == 0 && call::epoll_finds_nothing(epfd, events, max)) return 0;
+  return wait_and_learn(epfd, events, max, timeout_ms);
 }
 
 [[gnu::noinline]] int pwait_counted(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {
@@ -58,7 +93,8 @@ extern "C" KEV_HOT int kev_epoll_ctl(int epfd, int op, int fd, epoll_event* even
 extern "C" KEV_HOT int kev_epoll_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
   if (shim.epoll_direct) [[likely]]
     return own_epoll_wait(epfd, events, max, timeout_ms);
-  return wait_counted(epfd, events, max, timeout_ms);
+  if (timeout_ms == 0 && shim.bells && !kev::stats::counting() && kev::bell::says_nothing(epfd, events, max)) return 0;
+  return wait_with_bells(epfd, events, max, timeout_ms);
 }
 
 extern "C" KEV_HOT int kev_epoll_pwait(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {

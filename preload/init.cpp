@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "bell/refusal.hpp"
+#include "bell/silence.hpp"
 #include "cancel/canceller.hpp"
 #include "cancel/libc.hpp"
 #include "config/options.hpp"
@@ -114,6 +116,7 @@ const char* find_variable(char* const* envp, const char* name) {
 struct Permitted {
   bool core = true;
   bool statistics = true;
+  bool rings = true;  // not under a filter, whatever others have survived: io_uring's calls are those that filters are for
 };
 
 Permitted permitted(char* const* envp) {
@@ -122,6 +125,7 @@ Permitted permitted(char* const* envp) {
                                          "getpid", "geteuid", "clock_gettime", "ppoll", "write", "unlinkat"};
   Permitted result;
   if (process::status_number("Seccomp:", kUnknown) == 0) return result;
+  result.rings = false;
   const char* value = find_variable(envp, config::kProbedVariable);
   unsigned filters = static_cast<unsigned>(process::status_number("Seccomp_filters:", kUnknown));
   for (const char* call : config::kProbes) result.core = result.core && config::probed(value, filters, call);
@@ -141,6 +145,7 @@ void go_native() {
   bool counting = stats::counting();
   shim.poll_slow_from = counting ? 0 : ~0ul;
   shim.select_slow_from = counting ? 0 : 0x7fffffff;
+  shim.bells = false;
   shim.epoll_direct = !counting;
 }
 
@@ -151,7 +156,7 @@ const char* first_foreign() {
 }
 
 // Decides what this process does. `state` and the returned note go into the report.
-const char* activate(stats::State& state) {
+const char* activate(stats::State& state, const Permitted& permit) {
   const char* other = first_foreign();
   state = options.engine == config::Engine::off ? stats::State::off
           : other != nullptr                    ? stats::State::foreign
@@ -167,8 +172,15 @@ const char* activate(stats::State& state) {
   mirror::tuning.minimum = options.mirror_min;
   mirror::tuning.promote_after = options.promote_after;
   mirror::tuning.verify_ns = int64_t{options.verify_usec} * 1000;
+  bell::arm_after = options.bell_after;
+  bell::verify_ns = mirror::tuning.verify_ns;
+  bell::spin_ns = int64_t{options.spin_usec} * 1000;
   prepare_thread_exit();
   shim.mirrors = true;
+  shim.bells = options.engine == config::Engine::auto_ && shim.points[static_cast<unsigned>(Family::epoll)];
+  if (!permit.rings) shim.bells = false;
+  if (!shim.bells) bell::refusal.store(EPERM, std::memory_order_relaxed);
+  if (shim.bells) shim.epoll_direct = false;
   if (stats::counting()) return "";
   shim.poll_slow_from = options.mirror_min;
   shim.select_slow_from = static_cast<int>(options.mirror_min);
@@ -189,7 +201,7 @@ const char* activate(stats::State& state) {
   if (process::is_quiet())
     state = stats::State::seccomp;
   else
-    note = activate(state);
+    note = activate(state, permit);
   if (stats::counting()) stats::set_state(state, note);
   if (options.verbose && permit.statistics) say({"kev: ", state == stats::State::active ? "active" : "passes through: ", note, "\n"});
 }

@@ -30,6 +30,13 @@ auto make_stream(Number number, Call call) {
 // The mode is there only if a file may be made.
 bool has_mode(int flags) { return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE; }
 
+template <typename Call>
+int make_set(Call call) {
+  int fd = make(call);
+  if (fd >= 0) call::epoll_was_made(fd);
+  return fd;
+}
+
 int duplicate_to(int (*own)(int, int), int from, int to) {
   if (is_hidden(from)) return fail(EBADF);
   leave_number(to);
@@ -68,9 +75,10 @@ KEV_MAKES(mkstemp, (char* pattern), (pattern))
 KEV_MAKES(mkstemp64, (char* pattern), (pattern))
 KEV_MAKES(mkostemp, (char* pattern, int flags), (pattern, flags))
 KEV_MAKES(mkostemp64, (char* pattern, int flags), (pattern, flags))
-KEV_MAKES(epoll_create, (int size), (size))
-KEV_MAKES(epoll_create1, (int flags), (flags))
 #undef KEV_MAKES
+
+extern "C" int kev_epoll_create(int size) { return make_set([&] { return real().epoll_create(size); }); }
+extern "C" int kev_epoll_create1(int flags) { return make_set([&] { return real().epoll_create1(flags); }); }
 
 // Those that may wait, and so are cancellation points: the descriptor that was made is returned.
 #define KEV_MAKES_POINT(symbol, parameters, arguments, words)                     \

@@ -73,7 +73,7 @@ Effect effect_of(long number, long a, long b) {
   if (closes && process::private_count.load(std::memory_order_relaxed) != 0 && !process::in_vfork_child())
     kev::record::revoke_all();
   long result = real().syscall(number, first, last, flags, 0, 0, 0);
-  if (closes) process::fd_range_changed(static_cast<unsigned>(first), static_cast<unsigned>(last));
+  if (closes) range_went(static_cast<unsigned>(first), static_cast<unsigned>(last));
   return result;
 }
 
@@ -89,7 +89,7 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
     case Effect::closes: {
       if (is_hidden(fd)) return fail(EBADF);
       long result = own();
-      process::fd_changed(fd);
+      went(fd);
       return result;
     }
     case Effect::closes_range: return close_range_raw(number, a, b, c);

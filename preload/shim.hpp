@@ -18,6 +18,7 @@ struct Shim {
   unsigned long poll_slow_from = 0;  // poll arrays of this many entries and more take the slow way
   int select_slow_from = 0;          // the same for select's nfds
   bool epoll_direct = false;         // epoll calls go straight on
+  bool bells = false;                // epoll sets may get doorbells
   bool cancels = false;              // some are: a thread that is cancelled must be told
   bool libc_has_random = true;       // libc's getrandom() may answer from user memory
   bool mirrors = false;              // poll and select may be answered by the core

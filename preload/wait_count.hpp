@@ -25,7 +25,9 @@ inline void count_end(stats::Call call, const WaitStart& start, bool by_core, un
   if (!stats::counting()) return;
   stats::add(call, Counter::calls, 1);
   stats::add(call, Counter::descriptors, descriptors);
-  stats::add(call, Counter::entries, by_core ? os::kernel_entries - start.entries : 1);
+  unsigned entries = by_core ? os::kernel_entries - start.entries : 1;
+  stats::add(call, Counter::entries, entries);
+  if (entries == 0) stats::add(call, Counter::memory, 1);
   if (by_core) {
     stats::add(call, Counter::core, 1);
     stats::add(call, Counter::core_descriptors, descriptors);

@@ -48,4 +48,12 @@ int sleep(int count, fd_set* in, fd_set* out, fd_set* except, const wait::Deadli
                                          SYS_pselect6, kReturn | seen));
 }
 
+int sleep(int epfd, epoll_event* events, int max, const wait::Deadline& deadline, const sigset_t* mask, unsigned seen) {
+  timespec left;
+  timespec* timeout = deadline.remaining(left) ? &left : nullptr;
+  ++os::kernel_entries;
+  return static_cast<int>(kev_syscall_cp(epfd, word(events), max, word(timeout), word(mask), os::kSigsetBytes,
+                                         SYS_epoll_pwait2, kReturn | seen));
+}
+
 }  // namespace kev::cancel

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <ctime>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 
 #include "cancel/libc.hpp"
@@ -29,5 +30,8 @@ int sleep(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigse
 // The same for select's sets.
 int sleep(int count, fd_set* in, fd_set* out, fd_set* except, const wait::Deadline& deadline, const sigset_t* mask,
           unsigned seen = 0);
+
+// epoll_pwait2() on a set of the program's, by the same rules: a count, 0, or -errno.
+int sleep(int epfd, epoll_event* events, int max, const wait::Deadline& deadline, const sigset_t* mask, unsigned seen);
 
 }  // namespace kev::cancel

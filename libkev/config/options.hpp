@@ -22,6 +22,8 @@ struct Options {
   unsigned mirror_min = 16;
   unsigned promote_after = 2;
   unsigned verify_usec = 5000;
+  unsigned bell_after = 64;
+  unsigned spin_usec = 0;
 };
 
 // What was wrong with one setting. `allowed` is null when the name itself is not one of ours.

@@ -90,6 +90,7 @@ int ArrayMirror::open(unsigned count, int wake_fd, Closed closed) {
 
 void ArrayMirror::close() {
   if (!is_open()) return engine_.close();  // half open, when a fork came in between
+  bell_.let_go();
   // Closing the set takes its registrations along.
   if (!disconnected_) release_holds();
   engine_.close();
@@ -103,6 +104,7 @@ void ArrayMirror::close() {
 void ArrayMirror::disconnect() {
   if (is_open() && !disconnected_) release_holds();
   disconnected_ = true;
+  bell_.let_go();
   engine_.close();
 }
 

@@ -15,6 +15,7 @@
 
 #include "engine/epoll_engine.hpp"
 #include "mirror/direct_list.hpp"
+#include "mirror/engine_bell.hpp"
 #include "mirror/place.hpp"
 #include "stats/counters.hpp"
 #include "wait/signal_gate.hpp"
@@ -42,6 +43,8 @@ class ArrayMirror {
 
   // Before the first open(): while a wait sleeps, the engine may be taken by whoever owns `holder` (wait/sleeper.hpp).
   void belong_to(std::atomic<uintptr_t>& holder) { holder_ = &holder; }
+  // The same: where a bell for the engine may come from.
+  void belong_to(bell::Ring& ring) { bell_.belong_to(ring); }
 
   bool is_open() const { return block_.load(std::memory_order_relaxed) != nullptr; }  // any thread
 
@@ -114,10 +117,10 @@ class ArrayMirror {
   bool looks_first();
   bool has_lost_engine() const;
   unsigned list_size();
-  int harvest();
+  int harvest(bool may_ring);
   int gather();
   bool conclude(int found, pollfd* fds, unsigned count, const sigset_t* mask, Answer& answer);
-  bool ask_engine_first(pollfd* fds, unsigned count, const sigset_t* mask, Answer& answer);
+  bool ask_engine_first(pollfd* fds, unsigned count, const sigset_t* mask, bool only_engine, Answer& answer);
   Answer sleep(pollfd* fds, unsigned count, const wait::Deadline& deadline, const sigset_t* mask,
                wait::SignalGate& gate);
   bool verify(pollfd* fds, unsigned count, int64_t begin, const sigset_t* mask, Answer& answer);
@@ -135,6 +138,7 @@ class ArrayMirror {
   engine::EpollEngine engine_;
   wait::WaitSet set_;
   DirectList direct_;
+  EngineBell bell_;
   std::atomic<void*> block_{nullptr};
   size_t block_bytes_ = 0;
   pollfd* shadow_ = nullptr;     // [capacity_]

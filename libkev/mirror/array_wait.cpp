@@ -91,7 +91,8 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
   Answer answer;
   bool only_engine = direct_.is_empty() && !may_sleep && mask == nullptr;
   if (watched_ > 0 && (only_engine || watched_reports_ >= kAskEngineFirst)) {
-    if (ask_engine_first(fds, count, mask, answer)) return answer;
+    bool is_silent = only_engine && bell_.says_nothing();
+    if (!is_silent && ask_engine_first(fds, count, mask, only_engine, answer)) return answer;
     if (only_engine) return nothing(fds, count, deadline);
   }
   if (may_sleep && mask == nullptr && looks_first()) {
@@ -189,7 +190,7 @@ bool ArrayMirror::conclude(int found, pollfd* fds, unsigned count, const sigset_
     return true;
   }
   if (watched_reports_ < kMostReports) ++watched_reports_;
-  int reported = harvest();
+  int reported = harvest(/*may_ring=*/false);
   if (reported == kNothing) {
     if (by_direct == 0) return false;
     answer = done(scatter(fds, count, 0));
@@ -219,8 +220,8 @@ bool ArrayMirror::conclude(int found, pollfd* fds, unsigned count, const sigset_
 }
 
 // Asks the engine, and then poll() of what it reports and of the direct list at once. False: the engine has nothing.
-bool ArrayMirror::ask_engine_first(pollfd* fds, unsigned count, const sigset_t* mask, Answer& answer) {
-  int reported = harvest();
+bool ArrayMirror::ask_engine_first(pollfd* fds, unsigned count, const sigset_t* mask, bool only_engine, Answer& answer) {
+  int reported = harvest(/*may_ring=*/only_engine);
   if (reported == kNothing) {
     if (watched_reports_ > 0) --watched_reports_;
     return false;
@@ -243,9 +244,13 @@ bool ArrayMirror::ask_engine_first(pollfd* fds, unsigned count, const sigset_t* 
 }
 
 // Takes what the engine has, and lists it behind the direct list. How many, or why not.
-int ArrayMirror::harvest() {
+int ArrayMirror::harvest(bool may_ring) {
   int found = set_.wait(Deadline::now(), nullptr);
-  if (found == 0) return kNothing;
+  if (found == 0) {
+    if (may_ring) bell_.had_nothing(engine_.descriptor());
+    return kNothing;
+  }
+  bell_.had_something();
   if (found < 0) {
     stale_ = true;  // the private set is gone: a raw close took it
     return kGone;

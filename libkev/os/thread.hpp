@@ -6,6 +6,7 @@
 #include <csignal>
 #include <ctime>
 #include <linux/membarrier.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 namespace kev::os {
@@ -49,6 +50,13 @@ inline bool register_barrier() {
   return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0;
 }
 inline bool barrier_in_all_threads() { return arch::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0; }
+
+// How often the calling thread has lost its processor without giving it up.
+inline long involuntary_switches() {
+  rusage usage = {};
+  arch::syscall(SYS_getrusage, RUSAGE_THREAD, reinterpret_cast<long>(&usage));
+  return usage.ru_nivcsw;
+}
 
 inline int thread_id() { return static_cast<int>(arch::syscall(SYS_gettid)); }
 inline int signal_thread(unsigned process, int thread, int signal) {

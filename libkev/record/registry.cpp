@@ -107,6 +107,12 @@ void on_thread_exit(void* argument) {
   for (mine = nullptr; record != nullptr;) {
     ThreadRecord* older = record->abandoned;
     take_over(record);
+    if (is_stopped()) {
+      record->ring.forget(/*in_use=*/true);  // no system call
+    } else {
+      record->program_sets.close(record->ring);
+      record->ring.close();
+    }
     release(record);
     record = older;
   }
@@ -288,6 +294,8 @@ void after_fork() {
     // fork() from a handler that interrupted the core: the interrupted frame still uses this record.
     uintptr_t state = r->state.load(std::memory_order_relaxed);
     bool in_use = r == mine && state > ThreadRecord::kFree;
+    r->ring.forget(in_use);
+    r->program_sets.forget();
     r->for_each_mirror([&](auto& mirror) {
       if (in_use)
         mirror.disconnect();

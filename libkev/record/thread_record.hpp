@@ -22,6 +22,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "bell/program_sets.hpp"
+#include "bell/ring.hpp"
 #include "mirror/array_mirror.hpp"
 #include "mirror/select_mirror.hpp"
 #include "mirror/slot.hpp"
@@ -44,13 +46,20 @@ struct ThreadRecord {
   unsigned abandoned_count = 0;
   uint64_t tick = 0;
 
+  // The owner's alone: a ring belongs to its thread. What a revoker takes are descriptors, and these have none.
+  bell::Ring ring;
+  bell::ProgramSets program_sets;
+
   mirror::Slot poll_slot[kPollSlots];
   mirror::ArrayMirror poll_mirror[kPollSlots];
   mirror::Slot select_slot[kSelectSlots];
   mirror::SelectMirror select_mirror[kSelectSlots];
 
   ThreadRecord() {
-    for_each_mirror([this](auto& mirror) { mirror.belong_to(state); });
+    for_each_mirror([this](auto& mirror) {
+      mirror.belong_to(state);
+      mirror.belong_to(ring);
+    });
   }
   template <typename Visit>
   void for_each_mirror(Visit visit) {

@@ -52,6 +52,7 @@ struct Scenario {
   const char* program;
   const char* name;
   bool is_counted = false;
+  const char* engine = "epoll";
 };
 
 std::string text_of(const Scenario& scenario) {
@@ -86,8 +87,9 @@ class InjectedTest : public ::testing::TestWithParam<Scenario> {
  protected:
   InjectedTest() : object_(preload_test::preload_object()) {
     program_.arguments = {faults::program(GetParam().program), GetParam().name};
-    program_.environment = {"PATH=/usr/bin:/bin", "LD_PRELOAD=" + object_.path(), "KEV_ENGINE=epoll",
-                            "KEV_MIRROR_MIN=1", "KEV_PROMOTE_AFTER=1"};
+    program_.environment = {"PATH=/usr/bin:/bin", "LD_PRELOAD=" + object_.path(),
+                            std::string("KEV_ENGINE=") + GetParam().engine, "KEV_MIRROR_MIN=1", "KEV_PROMOTE_AFTER=1",
+                            "KEV_BELL_AFTER=4"};
     if (GetParam().is_counted) program_.environment.push_back("KEV_STATS=stderr:" + counters_);
     native_ = preload_test::run({.arguments = program_.arguments}, preload_test::By::nothing);
   }
@@ -198,7 +200,8 @@ TEST_P(InjectedTest, IsSurvived) {
 
 INSTANTIATE_TEST_SUITE_P(, InjectedTest,
                          ::testing::Values(Scenario{"waits", "polls"}, Scenario{"waits", "selects"},
-                                           Scenario{"waits", "signals"}, Scenario{"descriptors", "reused"},
+                                           Scenario{"waits", "signals"}, Scenario{"waits", "doorbells", false, "auto"},
+                                           Scenario{"descriptors", "reused"},
                                            Scenario{"descriptors", "far_numbers"}, Scenario{"descriptors", "run_out"},
                                            Scenario{"threads", "cancelled"}, Scenario{"threads", "cancelled_elsewhere"},
                                            Scenario{"threads", "at_the_limit"},

@@ -32,7 +32,7 @@ const Entry* entry_of(const std::string& name) {
 
 bool same(const Options& a, const Options& b) {
   return a.engine == b.engine && a.stats == b.stats && a.stats_format == b.stats_format && a.verbose == b.verbose &&
-         a.mirror_min == b.mirror_min && a.promote_after == b.promote_after && a.verify_usec == b.verify_usec;
+         a.mirror_min == b.mirror_min && a.promote_after == b.promote_after && a.verify_usec == b.verify_usec && a.bell_after == b.bell_after && a.spin_usec == b.spin_usec;
 }
 
 void expect_in_range(const Options& options) {

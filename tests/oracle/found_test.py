@@ -29,7 +29,7 @@ def output(program, **variables):
 
 def under_shim(program, engine):
     return output(program, LD_PRELOAD=os.environ['KEV_PRELOAD'], KEV_ENGINE=engine, KEV_MIRROR_MIN='1',
-                  KEV_PROMOTE_AFTER='1')
+                  KEV_PROMOTE_AFTER='1', KEV_BELL_AFTER='1')
 
 
 class FoundTest(unittest.TestCase):

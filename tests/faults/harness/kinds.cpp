@@ -87,7 +87,11 @@ std::string kind_of(pid_t tid, uint64_t number, const uint64_t* a) {
     case SYS_unlinkat: return "unlinkat";
     case SYS_faccessat: return "faccessat";
     case SYS_readlinkat: return "readlinkat";
-    case SYS_mmap: return (a[3] & MAP_SHARED) != 0 ? "mmap counters" : "mmap memory";
+    case SYS_mmap:
+      return (a[3] & MAP_SHARED) == 0 ? "mmap memory" : (a[3] & MAP_POPULATE) != 0 ? "mmap ring" : "mmap counters";
+    case SYS_io_uring_setup: return "io_uring_setup";
+    case SYS_io_uring_enter: return "io_uring_enter";
+    case SYS_io_uring_register: return "io_uring_register";
     case SYS_munmap: return "munmap";
     case SYS_madvise: return a[2] == MADV_WIPEONFORK ? "madvise WIPEONFORK" : "madvise DONTNEED";
     case SYS_prlimit64: return a[1] == RLIMIT_NOFILE ? "prlimit64 NOFILE" : "prlimit64 FSIZE";

@@ -1,9 +1,13 @@
 // Waits by one thread: poll, ppoll, select and pselect over pipes, sockets and eventfds.
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+
+#include <thread>
 
 #include "support/shown.hpp"
 
@@ -159,6 +163,49 @@ SCENARIO(signals) {
   for (int signal = 1; signal < 32; ++signal)
     if (sigismember(&now, signal) == 1) print(" %d", signal);
   print("\n");
+  show_open_descriptors();
+}
+
+namespace {
+
+void show_asked(int set, int times) {
+  epoll_event events[4];
+  for (int i = 0; i < times; ++i) {
+    const int result = ::epoll_wait(set, events, 4, 0);
+    if (result != 0 || i + 1 == times) print("asked: %d errno %d\n", result, result < 0 ? errno : 0);
+  }
+}
+
+}  // namespace
+
+// Sets that are asked again and again without waiting: by two threads, over a fork, closed at last.
+SCENARIO(doorbells) {
+  Peers p;
+  static int set;
+  set = ::epoll_create1(0);
+  epoll_event event = {EPOLLIN, {.fd = p.events[0]}};
+  ::epoll_ctl(set, EPOLL_CTL_ADD, p.events[0], &event);
+  for (int round = 0; round < 3; ++round) {
+    show_asked(set, 12);
+    put(p.events[0]);
+    show_asked(set, 2);
+    take(p.events[0]);
+  }
+  std::thread([] { show_asked(set, 12); }).join();
+  show_asked(set, 3);
+  ::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    show_asked(set, 12);
+    ::fflush(nullptr);
+    ::_exit(0);
+  }
+  int status;
+  ::waitpid(child, &status, 0);
+  print("child: %d\n", status);
+  show_asked(set, 12);
+  ::close(set);
+  show_asked(set, 1);
   show_open_descriptors();
 }
 

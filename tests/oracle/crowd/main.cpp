@@ -86,7 +86,7 @@ int play(const Options& options) {
   for (char** at = environ; *at != nullptr; ++at)
     if (strncmp(*at, "LD_PRELOAD=", 11) != 0 && strncmp(*at, "KEV_", 4) != 0) environment.push_back(*at);
   std::vector<std::string> settings = {"LD_PRELOAD=" + options.preload, "KEV_ENGINE=" + options.engine, "KEV_MIRROR_MIN=1",
-                                       "KEV_PROMOTE_AFTER=1", "KEV_STATS=" + stats};
+                                       "KEV_PROMOTE_AFTER=1", "KEV_BELL_AFTER=1", "KEV_STATS=" + stats};
   if (!native)
     for (std::string& setting : settings) environment.push_back(setting.data());
   environment.push_back(nullptr);

@@ -298,7 +298,8 @@ class Generator {
       }
       case 6: return add_drawn(random_.one_in(2) ? OP_epoll_pwait : OP_epoll_pwait2, epoll);
       case 7: return random_.one_in(4) ? add_drawn(OP_epoll_wrong, epoll) : add_drawn(OP_epoll_wait, epoll);
-      default: return add_drawn(OP_epoll_wait, epoll);
+      case 8: return add_drawn(OP_epoll_wait, epoll);
+      default: return add_drawn(OP_epoll_again, epoll);
     }
   }
 

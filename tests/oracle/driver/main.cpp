@@ -110,7 +110,7 @@ int run(const Options& options) {
   WorldOptions native = {options.world, {}};
   WorldOptions kev = {options.world,
                       {"LD_PRELOAD=" + options.preload, "KEV_ENGINE=" + options.engine, "KEV_MIRROR_MIN=1",
-                       "KEV_PROMOTE_AFTER=1", "KEV_STATS=" + share.path()}};
+                       "KEV_PROMOTE_AFTER=1", "KEV_BELL_AFTER=1", "KEV_STATS=" + share.path()}};
   Judge judge(native, kev);
   Totals totals;
   double began = now(), told = began;

@@ -23,7 +23,7 @@ Share::~Share() { unlink(path_.c_str()); }
 void Share::read() {
   int error = 0;
   const Header* header = map_existing(path_.c_str(), error);
-  waits_ = by_core_ = arrays_ = 0;
+  waits_ = by_core_ = arrays_ = in_memory_ = 0;
   for (uint64_t& fallback : fallbacks_) fallback = 0;
   if (header == nullptr) return;
   uint64_t finished = 0;
@@ -36,7 +36,11 @@ void Share::read() {
       arrays_ += count(call, Counter::calls);
       by_core_ += count(call, Counter::core);
     }
-    for (Call call : {Call::epoll_wait, Call::epoll_pwait, Call::epoll_pwait2}) waits_ += count(call, Counter::calls);
+    for (Call call : {Call::epoll_wait, Call::epoll_pwait, Call::epoll_pwait2}) {
+      waits_ += count(call, Counter::calls);
+      by_core_ += count(call, Counter::core);
+    }
+    for (unsigned call = 0; call < kCalls; ++call) in_memory_ += count(static_cast<Call>(call), Counter::memory);
     for (unsigned reason = 0; reason < kFallbacks; ++reason)
       fallbacks_[reason] += slot->fallbacks[reason].load(std::memory_order_relaxed);
   }
@@ -50,9 +54,10 @@ void Share::read() {
 
 void Share::print() {
   read();
-  printf("waits: %llu, of arrays %llu; by the core %llu (%.0f %%)\n", static_cast<unsigned long long>(waits_),
+  printf("waits: %llu, of arrays %llu; by the core %llu (%.0f %%), from memory alone %llu\n", static_cast<unsigned long long>(waits_),
          static_cast<unsigned long long>(arrays_), static_cast<unsigned long long>(by_core_),
-         waits_ == 0 ? 0.0 : 100.0 * static_cast<double>(by_core_) / static_cast<double>(waits_));
+         waits_ == 0 ? 0.0 : 100.0 * static_cast<double>(by_core_) / static_cast<double>(waits_),
+         static_cast<unsigned long long>(in_memory_));
   constexpr const char* kNames[] = {
 #define KEV_FALLBACK(id, key, text) key,
 #include "stats/counters.def"

@@ -21,7 +21,7 @@ class Share {
   void read();
 
   std::string path_;
-  uint64_t waits_ = 0, by_core_ = 0, arrays_ = 0;
+  uint64_t waits_ = 0, by_core_ = 0, arrays_ = 0, in_memory_ = 0;
   uint64_t fallbacks_[kev::stats::kFallbacks] = {};
 };
 

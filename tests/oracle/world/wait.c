@@ -74,6 +74,6 @@ sigset_t* mask_of(int argument, sigset_t* set) {
 // again then. `same`: the kernel, asked beside libc, says the same.
 bool settle_bypass(bool same) {
   if (!world.bypassed || same) return false;
-  pause_ms(7);
+  pause_ms(12);
   return true;
 }
