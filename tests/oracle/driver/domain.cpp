@@ -137,7 +137,9 @@ int draw(Domain domain, Random& random) {
     case ACTION: return random.below(ACTIONS);
     case DISABLED: return random.one_in(4);
     case BLOCK: return random.between(1, 8);
-    case LIMIT: return random.percent(70) ? 1024 : random.between(12, 60);
+    case LIMIT: return random.percent(50) ? 1024 : random.between(12, 60);
+    case WAY: return random.one_in(2) ? 0 : random.below(WAYS);
+    case TIMES: return random.one_in(200) ? random.between(4200, 5000) : random.between(5, 40);
     case NONE: return 0;
   }
   return 0;
@@ -156,7 +158,8 @@ std::string text_of(Domain domain, int value) {
     case MASK_HOW: return one_of({"SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK"}, value);
     case WHEN: return one_of({"WHEN_NEVER", "WHEN_PAST", "WHEN_FAR"}, value);
     case ACTION:
-      return one_of({"ACTION_NOTHING", "ACTION_WRITE", "ACTION_DRAIN", "ACTION_POLL", "ACTION_JUMP", "ACTION_RESTART"}, value);
+      return one_of({"ACTION_NOTHING", "ACTION_WRITE", "ACTION_DRAIN", "ACTION_POLL", "ACTION_JUMP", "ACTION_RESTART",
+                     "ACTION_FORK", "ACTION_DUP"}, value);
     case PATH:
       return one_of({"PATH_NULL", "PATH_ZERO", "PATH_MOUNTS", "PATH_FILE", "PATH_FOLDER", "PATH_ONLY", "PATH_FIFO",
                      "PATH_FIFO_READ", "PATH_MISSING"}, value);

@@ -42,9 +42,10 @@ class Generator {
     if (random_.one_in(12)) weight_[epolls] = 120;
     bypass_ = random_.one_in(40);
     if (bypass_) weight_[blocks] = 0;
+    apart_ = random_.one_in(20);
     calm_ = !bypass_ && random_.percent(72);
-    files_ = !calm_ && random_.one_in(8);
-    tight_ = !calm_ && random_.one_in(8);
+    files_ = !calm_ && random_.one_in(5);
+    tight_ = !calm_ && random_.one_in(5);
     if (calm_) weight_[epolls] /= 4;
     threads_ = random_.one_in(calm_ ? 12 : 5) ? random_.between(1, THREADS - 1) : 0;
     sequence_.by_clone = random_.one_in(8);
@@ -82,6 +83,8 @@ class Generator {
   // The first argument of the operation is its thread's.
   void add(OpKind kind, int a = 0, int b = 0, int c = 0, int d = 0) {
     Op op = {static_cast<uint16_t>(kind), 0, {a, b, c, d}};
+    for (size_t i = 0; i < ARGUMENTS; ++i)
+      if (kOperations[kind].arguments[i] == WAY) op.argument[i] = draw(WAY, random_);
     if (threads_ > 0 && random_.one_in(5)) op.thread = static_cast<uint16_t>(random_.between(1, threads_));
     sequence_.ops.push_back(op);
   }
@@ -163,6 +166,7 @@ class Generator {
   }
 
   void make() {
+    if (tight_ && random_.one_in(12)) return add_drawn(random_.one_in(2) ? OP_limit : OP_exhaust);
     switch (random_.below(24)) {
       case 0: case 1: case 2: case 3: return pair(OP_pipe2, stream, draw(PIPE_FLAGS, random_));
       case 4: case 5: case 6: return pair(OP_socketpair, stream, draw(SOCKET_TYPE, random_));
@@ -176,14 +180,32 @@ class Generator {
       case 19: return files_ ? single(OP_signalfd, file, draw(SIGNALS, random_)) : single(OP_timerfd, timer);
       case 20:
         if (!files_) return single(OP_eventfd, counter, 0, 0);
-        return random_.one_in(3) ? single(OP_memfd, file) : random_.one_in(2) ? single(OP_epoll_create, epoll) : single(OP_open, file, draw(PATH, random_));
-      case 21: return single(random_.one_in(2) ? OP_dup : OP_fcntl_dup, stream, watched(), draw(NUMBER, random_));
+        return make_file();
+      case 21: return duplicate();
       case 22: return random_.one_in(2) ? single(OP_socket, stream, draw(DOMAIN, random_)) : single(OP_tcp_refused, stream);
       default: {
         add_drawn(OP_scm_send, stream);
         int sender = sequence_.ops.back().argument[0];
         return single(OP_scm_recv, stream, sender ^ 1);
       }
+    }
+  }
+
+  void make_file() {
+    switch (random_.below(6)) {
+      case 0: case 1: return single(OP_epoll_create, epoll);
+      case 2: return single(OP_memfd, file);
+      case 3: return single(OP_temporary, file);
+      case 4: return tight_ ? single(OP_temporary, file) : single(OP_queue, file);  // mq_open() does not give way
+      default: return single(OP_open, file, draw(PATH, random_));
+    }
+  }
+
+  void duplicate() {
+    switch (random_.below(5)) {
+      case 0: case 1: return single(OP_dup, stream, watched());
+      case 2: return single(OP_syscall_make, stream, watched(), draw(NUMBER, random_));
+      default: return single(OP_fcntl_dup, stream, watched(), draw(NUMBER, random_));
     }
   }
 
@@ -229,6 +251,7 @@ class Generator {
       case 4: return random_.one_in(3) ? add_drawn(OP_fill, stream) : add_drawn(OP_drain, stream);
       case 5: return random_.one_in(2) ? add_drawn(OP_splice, stream) : add_drawn(OP_tee, stream);
       case 6: return random_.one_in(2) ? add_drawn(OP_sendfile, stream) : add_drawn(OP_sockopt, stream);
+      case 20: return files_ ? add_drawn(random_.one_in(2) ? OP_flush : OP_message, file) : add_drawn(OP_write, stream);
       case 7: case 8: return add_drawn(OP_timer_set, timer);
       case 9: return add_drawn(OP_touch);
       case 10: return random_.one_in(3) ? add_drawn(OP_kill_child) : add_drawn(OP_write, counter);
@@ -271,6 +294,10 @@ class Generator {
     switch (random_.below(16)) {
       case 0: case 1: return add(OP_ppoll, array(), index, draw(TIMEOUT, random_), draw(MASK, random_));
       case 2: return random_.one_in(3) ? add_drawn(OP_poll_elsewhere) : add_drawn(OP_poll_one);
+      case 4:
+        // Each is some hundred waits.
+        if (random_.one_in(8)) return random_.one_in(4) ? add_drawn(OP_poll_herd) : add(OP_poll_often, array(), draw(TIMES, random_));
+        return add(OP_poll, array(), index, draw(TIMEOUT, random_));
       case 3: return random_.one_in(4) ? add_drawn(OP_poll_wrong) : add(OP_poll, array(), index, draw(TIMEOUT, random_));
       default: return add(OP_poll, array(), index, draw(TIMEOUT, random_));
     }
@@ -281,6 +308,7 @@ class Generator {
       case 0: case 1: return add(OP_pselect, random_.one_in(6), draw(NULLS, random_), draw(TIMEOUT, random_), draw(MASK, random_));
       case 2: return random_.one_in(3) ? add_drawn(OP_select_below) : add(OP_select, 0, draw(NULLS, random_));
       case 3: return random_.one_in(4) ? add_drawn(OP_select_wrong) : add_drawn(OP_select);
+      case 4: return random_.one_in(8) ? add(OP_select_often, 0, draw(TIMES, random_)) : add(OP_select);
       default: return add(OP_select, random_.percent(90) ? 0 : 1, 0, draw(TIMEOUT, random_));
     }
   }
@@ -304,8 +332,10 @@ class Generator {
   }
 
   void signal() {
-    switch (random_.below(6)) {
+    switch (random_.below(8)) {
       case 5: return let_in();
+      case 6: return random_.one_in(4) ? add_drawn(OP_suspend) : add_drawn(OP_raise);
+      case 7: return add_drawn(OP_take_signal);
       case 0: return add(OP_handler, draw(SIGNAL, random_), draw(ACTION, random_), any(), array());
       case 1: case 2: return add_drawn(OP_mask);
       default: return add_drawn(OP_raise);
@@ -320,8 +350,10 @@ class Generator {
     add(OP_mask, SIG_BLOCK, 1 << which);
     add(OP_raise, which);
     sequence_.ops.back().thread = sequence_.ops[sequence_.ops.size() - 2].thread;
-    switch (random_.below(3)) {
+    switch (random_.below(5)) {
       case 0: add(OP_epoll_pwait, slot(epoll), draw(MAXIMUM, random_), timeout, mask); break;
+      case 3: add(OP_take_signal, draw(SIGNALS, random_)); break;
+      case 4: add(OP_suspend, 0, mask); break;
       case 1: add(OP_pselect, 0, 0, timeout, mask); break;
       default: add(OP_ppoll, array(), 0, timeout, mask);
     }
@@ -331,14 +363,22 @@ class Generator {
   // A block's operations are whatever comes; those that it cannot take are left out by the world.
   void block() {
     if (bypass_) return;
-    if (random_.percent(60)) return beside();
+    if (random_.percent(60)) return random_.one_in(5) ? add(OP_thread, array()) : beside();
     switch (random_.below(6)) {
       case 0:
       case 1: return add(OP_fork, draw(BLOCK, random_));
-      case 2: return random_.one_in(3) ? add(OP_exec, draw(BLOCK, random_)) : add(OP_fork, draw(BLOCK, random_));
+      case 2: return random_.one_in(2) ? add(OP_exec, draw(BLOCK, random_)) : add(OP_fork, draw(BLOCK, random_));
       case 3: return in_vfork();
+      case 4: return random_.one_in(8) ? filtered() : in_fork();
       default: return in_fork();
     }
+  }
+
+  void filtered() {
+    add(random_.one_in(2) ? OP_fork : OP_vfork, 3);
+    add(OP_filter);
+    add(OP_poll, array(), 0, 0);
+    random_.one_in(2) ? close_some() : move_data();
   }
 
   void in_vfork() {
@@ -378,10 +418,14 @@ class Generator {
       case 0: add(OP_epoll_wait, slot(epoll), draw(MAXIMUM, random_), -1); break;
       case 1: add(OP_select, random_.below(2), 0, -1); break;
       case 2: add(OP_ppoll, array(), 0, -1, draw(MASK, random_)); break;
+      case 3: random_.one_in(4) ? add(OP_suspend, 0, draw(MASK, random_)) : add(OP_poll, array(), 0, -1); break;
       default: add(OP_poll, array(), 0, -1); break;
     }
     while (--count > 0) {
-      switch (random_.below(8)) {
+      switch (random_.below(10)) {
+        // What takes the shim's own descriptors while one sleeps on them, or lets it sleep for more than a period.
+        case 8: meddle(); break;
+        case 9: random_.one_in(3) ? add(OP_pass_time) : move_data(); break;
         case 0: add(OP_signal_waiter, draw(SIGNAL, random_)); break;
         case 1: random_.one_in(2) ? add(OP_cancel_waiter) : move_data(); break;
         case 2: control(); break;
@@ -390,8 +434,22 @@ class Generator {
     }
   }
 
+  void meddle() {
+    switch (random_.below(4)) {
+      case 0: return add(OP_limit, 1024);
+      case 1: return add(OP_fcntl_dup, fresh(), watched(), random_.between(990, 1023), 0);
+      case 2: return tight_ ? add_drawn(OP_exhaust) : make();
+      default: return make();
+    }
+  }
+
+  // Mirrors end with these, of a process or of all its threads.
+  static bool ends_mirrors(OpKind kind) { return kind == OP_unshare || kind == OP_filter; }
+  static bool is_slow(OpKind kind) { return kind == OP_system || kind == OP_suspend || kind == OP_poll_herd; }
+
   static bool makes_file(OpKind kind) {
-    return kind == OP_open || kind == OP_freopen || kind == OP_memfd || kind == OP_epoll_create || kind == OP_signalfd || kind == OP_pty;
+    return kind == OP_open || kind == OP_freopen || kind == OP_memfd || kind == OP_epoll_create || kind == OP_signalfd || kind == OP_pty ||
+           kind == OP_temporary || kind == OP_queue;
   }
 
   void something() {
@@ -404,7 +462,9 @@ class Generator {
         // Anything, at anything.
         OpKind kind = static_cast<OpKind>(random_.below(OP_COUNT));
         bool bypasses = kind == OP_raw_close || kind == OP_raw_dup2;
-        if ((!bypasses || bypass_) && (files_ || !makes_file(kind)) && (tight_ || kind != OP_limit)) add_drawn(kind);
+        if (ends_mirrors(kind) && !apart_) return;
+        if (is_slow(kind) && !random_.one_in(3)) return;
+        if ((!bypasses || bypass_) && (files_ || !makes_file(kind)) && (tight_ ? kind != OP_queue : kind != OP_limit)) add_drawn(kind);
       }
     }
   }
@@ -418,6 +478,7 @@ class Generator {
   int favourite_ = 0;
   int threads_ = 0;
   bool bypass_ = false;
+  bool apart_ = false;  // processes and threads that the shim leaves to the kernel from some point on
   bool calm_ = false;   // little changes between waits, as in most programs
   bool has_inotify_ = false;
   bool tight_ = false;  // the descriptor limit is met

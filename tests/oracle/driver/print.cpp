@@ -7,12 +7,16 @@ namespace oracle {
 
 namespace {
 
-std::string words(const Trace& trace, const std::vector<int>& values) {
+// From a little before the first word that differs.
+std::string words(const Trace& trace, const std::vector<int>& values, size_t differs_at) {
+  constexpr size_t kBefore = 8, kMost = 24;
   if (values.empty() && trace.hung) return "hangs";
   if (values.empty() && trace.status != 0) return "ends with status " + std::to_string(trace.status);
-  std::string out;
-  for (size_t i = 0; i < values.size() && i < 24; ++i) out.append(i == 0 ? "" : " ").append(std::to_string(values[i]));
-  return out + (values.size() > 24 ? " ..." : "");
+  size_t from = differs_at > kBefore ? differs_at - kBefore : 0;
+  std::string out = from > 0 ? "... " : "";
+  for (size_t i = from; i < values.size() && i < from + kMost; ++i)
+    out.append(i == from ? "" : " ").append(std::to_string(values[i]));
+  return out + (values.size() > from + kMost ? " ..." : "");
 }
 
 std::string line(const Op& op) {
@@ -29,9 +33,13 @@ std::string line(const Op& op) {
 }  // namespace
 
 std::string program(const Sequence& sequence, const Difference& difference, const std::string& origin) {
+  size_t at_word = 0;
+  while (at_word < difference.native.size() && at_word < difference.kev.size() &&
+         difference.native[at_word] == difference.kev[at_word])
+    ++at_word;
   std::string out = "// " + origin + "\n";
-  out += "// operation " + std::to_string(difference.op) + ": natively  " + words(difference.native_trace, difference.native) + "\n";
-  out += "//               the shim  " + words(difference.kev_trace, difference.kev) + "\n";
+  out += "// operation " + std::to_string(difference.op) + ": natively  " + words(difference.native_trace, difference.native, at_word) + "\n";
+  out += "//               the shim  " + words(difference.kev_trace, difference.kev, at_word) + "\n";
   out += "#include \"replay.h\"\n\nREPLAY(" + std::to_string(sequence.by_clone) + ",\n";
   unsigned indent_until = 0;
   for (size_t at = 0; at < sequence.ops.size(); ++at) {

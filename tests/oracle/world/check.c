@@ -4,13 +4,13 @@
 
 #include "world.h"
 
-// Where the program's numbers are, and where a shim may have left some.
-enum { LOW = 64, HIGH = 960, TABLE = 1024 };
+// The program's numbers are low; where a shim's stand depends on the size of the table that the process began with.
+enum { TABLE = 1024 };
 
 void check_all(void) {
   if (world.shares_memory) return say(0);
   unsigned open = 0;
-  for (int fd = 3; fd < TABLE; fd = fd + 1 == LOW ? HIGH : fd + 1)
+  for (int fd = 3; fd < TABLE; ++fd)
     // A number that is open, and of which libc says that it is not, is the shim's own.
     if (raw(SYS_fcntl, fd, F_GETFD) >= 0 && fcntl(fd, F_GETFD) >= 0) {
       ++open;

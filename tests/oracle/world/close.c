@@ -6,11 +6,14 @@
 
 #include "world.h"
 
+int __close(int);
+int _IO_fclose(FILE*);
+
 static bool is_ours(int fd) { return fd < 3 && fd >= 0; }
 
 void op_close(const int32_t* a) {
   if (is_ours(fd_of(a[0]))) return say(0);
-  say_result(close(fd_of(a[0])));
+  say_result(a[1] == 1 ? __close(fd_of(a[0])) : close(fd_of(a[0])));
 }
 
 void op_close_number(const int32_t* a) { say_result(is_ours(a[0]) ? 0 : close(a[0])); }
@@ -31,7 +34,13 @@ void op_fclose(const int32_t* a) {
   if (*stream == NULL) return say(0);
   FILE* closed = *stream;
   *stream = NULL;
-  say_result(fclose(closed));
+  say_result(a[1] == 1 ? _IO_fclose(closed) : fclose(closed));
+}
+
+// glibc's flushes the streams and leaves their descriptors open.
+void op_fcloseall(const int32_t* a) {
+  (void)a;
+  say_result(fcloseall());
 }
 
 void op_shutdown(const int32_t* a) { say_result(shutdown(fd_of(a[0]), a[1])); }

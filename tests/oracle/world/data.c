@@ -1,13 +1,19 @@
 // Operations that move data. All descriptors are non-blocking but those of files, which never wait.
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -37,17 +43,59 @@ static void say_read(int fd, const char* bytes, ssize_t count) {
     say_result(count < 0 ? count : count > 0);
 }
 
+ssize_t __write(int, const void*, size_t);
+ssize_t __read(int, void*, size_t);
+ssize_t __read_chk(int, void*, size_t, size_t);
+ssize_t __recv_chk(int, void*, size_t, size_t, int);
+ssize_t __recvfrom_chk(int, void*, size_t, size_t, int, struct sockaddr*, socklen_t*);
+
+enum { HERE = -1 };  // where the file's position is
+
+static ssize_t write_by(int way, int fd, void* bytes, size_t count) {
+  struct iovec part = {bytes, count};
+  struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}};
+  switch (way) {
+    case 1: return __write(fd, bytes, count);
+    case 2: return pwritev2(fd, &part, 1, HERE, 0);
+    case 3: return sendto(fd, bytes, count, MSG_NOSIGNAL, NULL, 0);
+    case 4: return sendmmsg(fd, &message, 1, MSG_NOSIGNAL) == 1 ? (ssize_t)message.msg_len : -1;
+    case 5: return vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK);
+    case 6: return pwrite(fd, bytes, count, 3);
+    case 7: return pwritev(fd, &part, 1, 3);
+    default: return write(fd, bytes, count);
+  }
+}
+
+static ssize_t read_by(int way, int fd, void* bytes, size_t count) {
+  struct iovec part = {bytes, count};
+  struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}};
+  switch (way) {
+    case 1: return __read(fd, bytes, count);
+    case 2: return preadv2(fd, &part, 1, HERE, 0);
+    case 3: return recvfrom(fd, bytes, count, MSG_DONTWAIT, NULL, NULL);
+    case 4: return recvmmsg(fd, &message, 1, MSG_DONTWAIT, NULL) == 1 ? (ssize_t)message.msg_len : -1;
+    case 5: return __read_chk(fd, bytes, count, MOST);
+    case 6: return pread(fd, bytes, count, 3);
+    case 7: return preadv(fd, &part, 1, 3);
+    default: return read(fd, bytes, count);
+  }
+}
+
+static bool is_anonymous(int fd) {
+  struct stat status;
+  return raw(SYS_fstat, fd, &status) == 0 && (status.st_mode & S_IFMT) == 0;
+}
+
 void op_write(const int32_t* a) {
   int fd = fd_of(a[0]);
   if (fd < 3) return say(0);
   ssize_t result;
-  struct stat status;
   // A counter takes eight bytes.
-  if (raw(SYS_fstat, fd, &status) == 0 && (status.st_mode & S_IFMT) == 0) {
+  if (is_anonymous(fd)) {
     uint64_t one = (unsigned)a[1] % 3 + 1;
-    result = write(fd, &one, sizeof one);
+    result = a[2] == 1 ? eventfd_write(fd, one) : write(fd, &one, sizeof one);
   } else {
-    result = write(fd, pattern(), at_most(a[1]));
+    result = write_by(a[2], fd, pattern(), at_most(a[1]));
   }
   say_result(result);
   settle_terminal(fd);
@@ -64,7 +112,9 @@ void op_writev(const int32_t* a) {
 void op_read(const int32_t* a) {
   char bytes[MOST];
   size_t count = at_most(a[1]);
-  say_read(fd_of(a[0]), bytes, read(fd_of(a[0]), bytes, count < 8 ? 8 : count));
+  eventfd_t value;
+  if (a[2] == 1 && is_anonymous(fd_of(a[0]))) return say_result(eventfd_read(fd_of(a[0]), &value));
+  say_read(fd_of(a[0]), bytes, read_by(a[2], fd_of(a[0]), bytes, count < 8 ? 8 : count));
 }
 
 void op_readv(const int32_t* a) {
@@ -74,11 +124,22 @@ void op_readv(const int32_t* a) {
   say_read(fd_of(a[0]), bytes, readv(fd_of(a[0]), parts, 2));
 }
 
-void op_send(const int32_t* a) { say_result(send(fd_of(a[0]), pattern(), at_most(a[1]), a[2] | MSG_NOSIGNAL)); }
+void op_send(const int32_t* a) {
+  int flags = a[2] | MSG_NOSIGNAL;
+  say_result(a[3] == 1 ? sendto(fd_of(a[0]), pattern(), at_most(a[1]), flags, NULL, 0)
+                       : send(fd_of(a[0]), pattern(), at_most(a[1]), flags));
+}
 
 void op_recv(const int32_t* a) {
   char bytes[MOST];
-  say_bytes(bytes, recv(fd_of(a[0]), bytes, at_most(a[1]), a[2] | MSG_DONTWAIT));
+  int flags = a[2] | MSG_DONTWAIT;
+  ssize_t result;
+  switch (a[3]) {
+    case 1: result = __recv_chk(fd_of(a[0]), bytes, at_most(a[1]), MOST, flags); break;
+    case 2: result = __recvfrom_chk(fd_of(a[0]), bytes, at_most(a[1]), MOST, flags, NULL, NULL); break;
+    default: result = recv(fd_of(a[0]), bytes, at_most(a[1]), flags);
+  }
+  say_bytes(bytes, result);
 }
 
 // How much fits is the kernel's affair, and the same in both worlds but for TCP, whose buffers grow.
@@ -118,6 +179,51 @@ void op_sendfile(const int32_t* a) {
   if (fd_of(a[0]) < 3) return say(0);
   say_result(sendfile(fd_of(a[0]), fd_of(a[1]), NULL, at_most(a[2]) % 64));
   settle_terminal(fd_of(a[0]));
+}
+
+void op_flush(const int32_t* a) {
+  int fd = fd_of(a[0]);
+  char bytes[16];
+  if (fd < 3) return say(0);
+  switch (a[2]) {
+    case 1: return say_result(fdatasync(fd));
+    case 2: return say_result(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+    case 3: return say_result(fallocate(fd, 0, 0, 64));
+    case 4: return say_result(copy_file_range(fd, NULL, fd_of(a[1]), NULL, 16, 0));
+    case 5: return say_result(tcdrain(fd));
+    case 6: return say_result(msync((void*)((uintptr_t)shared & -4096ul), 4096, MS_ASYNC));
+    case 7: return say_result(getrandom(bytes, sizeof bytes, 0));
+    default: return say_result(fsync(fd));
+  }
+}
+
+// A System V queue that nobody else knows.
+static void send_to_oneself(size_t count) {
+  struct {
+    long type;
+    char bytes[64];
+  } message = {1, "text"};
+  int queue = msgget(IPC_PRIVATE, 0600);
+  say(queue >= 0);
+  say_result(msgsnd(queue, &message, count, IPC_NOWAIT));
+  say_result(msgrcv(queue, &message, sizeof message.bytes, 0, IPC_NOWAIT));
+  say_result(msgrcv(queue, &message, sizeof message.bytes, 0, IPC_NOWAIT));
+  msgctl(queue, IPC_RMID, NULL);
+}
+
+void op_message(const int32_t* a) {
+  struct timespec past = {0, 0};
+  char bytes[64];
+  size_t count = (unsigned)a[1] % 65;
+  unsigned priority = 0;
+  switch (a[2]) {
+    case 1: return say_result(mq_timedsend(fd_of(a[0]), pattern(), count, 2, &past));
+    case 2:
+    case 3: return say_bytes(bytes, mq_receive(fd_of(a[0]), bytes, sizeof bytes, &priority));
+    case 4: return say_bytes(bytes, mq_timedreceive(fd_of(a[0]), bytes, sizeof bytes, &priority, &past));
+    case 5: return send_to_oneself(count);
+    default: return say_result(mq_send(fd_of(a[0]), pattern(), count, 1));
+  }
 }
 
 void op_sockopt(const int32_t* a) {

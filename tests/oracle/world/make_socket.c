@@ -102,8 +102,9 @@ void op_unix_connect(const int32_t* a) {
 }
 
 void op_accept(const int32_t* a) {
-  int fd = accept4(fd_of(a[1]), NULL, NULL, SOCK_NONBLOCK);
+  int fd = a[2] == 1 ? accept(fd_of(a[1]), NULL, NULL) : accept4(fd_of(a[1]), NULL, NULL, SOCK_NONBLOCK);
   int error = errno;
+  make_nonblocking(fd);
   if (fd >= 0) no_delay(fd);
   errno = error;
   say_new(a[0], fd);
@@ -148,7 +149,8 @@ void op_scm_send(const int32_t* a) {
   header->cmsg_len = CMSG_LEN(sizeof(int));
   int fd = fd_of(a[1]);
   memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  say_result(sendmsg(fd_of(a[0]), &message, MSG_NOSIGNAL));
+  struct mmsghdr messages[1] = {{message, 0}};
+  say_result(a[2] == 1 ? sendmmsg(fd_of(a[0]), messages, 1, MSG_NOSIGNAL) : sendmsg(fd_of(a[0]), &message, MSG_NOSIGNAL));
 }
 
 void op_scm_recv(const int32_t* a) {
@@ -160,7 +162,15 @@ void op_scm_recv(const int32_t* a) {
   } control;
   struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control,
                            .msg_controllen = sizeof control.bytes};
-  ssize_t result = recvmsg(fd_of(a[1]), &message, MSG_DONTWAIT);
+  struct mmsghdr messages[1] = {{message, 0}};
+  ssize_t result;
+  if (a[2] == 1) {
+    result = recvmmsg(fd_of(a[1]), messages, 1, MSG_DONTWAIT, NULL);
+    message = messages[0].msg_hdr;
+    if (result == 1) result = messages[0].msg_len;
+  } else {
+    result = recvmsg(fd_of(a[1]), &message, MSG_DONTWAIT);
+  }
   say_result(result);
   if (result < 0) return;
   say(message.msg_flags);

@@ -1,12 +1,20 @@
 // Blocks that another process executes: a child of fork, of vfork, or one that executes this program anew. The parent
 // waits for it and goes on as it was.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <threads.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -21,14 +29,31 @@ static void reap(unsigned at, long pid) {
   say(status);
 }
 
+pid_t __fork(void);
+__attribute__((returns_twice)) pid_t __vfork(void);
+
 void run_fork(unsigned at, unsigned end) {
-  pid_t pid = fork();
+  int way = shared->op[at].argument[1];
+  pid_t pid = way == 1 ? __fork() : fork();
   if (pid == 0) {
     world.alone = true;
     run(at + 1, end);
+    if (leaves_by_exit) exit(7);
+    if (way == 2) _Exit(7);
     _exit(7);
   }
   reap(at, pid);
+}
+
+struct Block {
+  unsigned from, to;
+};
+
+static int run_borrowing(void* argument) {
+  const struct Block* block = argument;
+  world.alone = world.shares_memory = true;
+  run(block->from, block->to);
+  _exit(7);
 }
 
 // The child has our memory: what it does to the slots is undone.
@@ -36,30 +61,50 @@ void run_vfork(unsigned at, unsigned end) {
   static World before;
   sigjmp_buf* jump_before = jump;
   memcpy(&before, &world, sizeof before);
-  volatile unsigned from = at + 1;
-  pid_t pid = vfork();
-  if (pid == 0) {
-    world.alone = world.shares_memory = true;
-    run(from, end);
-    _exit(7);
+  static _Alignas(16) char stack[256 * 1024];
+  static struct Block block;
+  block = (struct Block){at + 1, end};
+  pid_t pid;
+  switch (shared->op[at].argument[1]) {
+    case 1: pid = clone(run_borrowing, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &block); break;
+    case 2: pid = __vfork(); break;
+    default: pid = vfork();
   }
+  if (pid == 0) run_borrowing(&block);
   memcpy(&world, &before, sizeof before);
   jump = jump_before;
   reap(at, pid);
 }
 
+// What a program and its C library do to start another one.
+static pid_t start(int way, char* const* arguments) {
+  static const char path[] = "/proc/self/exe";
+  pid_t pid = -1;
+  if (way == 1 || way == 2)
+    return (way == 1 ? posix_spawn : posix_spawnp)(&pid, path, NULL, NULL, arguments, environ) == 0 ? pid : -1;
+  pid = way == 0 ? fork() : vfork();
+  if (pid != 0) return pid;
+  switch (way) {
+    case 3: execv(path, arguments); break;
+    case 4: execvpe(path, arguments, environ); break;
+    case 5: execvp(path, arguments); break;
+    case 6: fexecve((int)raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), arguments, environ); break;
+    case 7:
+      execle(path, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], (char*)NULL, environ);
+      break;
+    default: execl(path, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], (char*)NULL);
+  }
+  _exit(9);
+}
+
 void run_exec(unsigned at, unsigned end) {
   _Static_assert(sizeof world <= sizeof shared->world, "the state fits");
   memcpy(shared->world, &world, sizeof world);
-  pid_t pid = fork();
-  if (pid == 0) {
-    char from[16], to[16];
-    snprintf(from, sizeof from, "%u", at + 1);
-    snprintf(to, sizeof to, "%u", end);
-    execl("/proc/self/exe", "oracle-world", "--continue", shared_path, folder, from, to, (char*)NULL);
-    _exit(9);
-  }
-  reap(at, pid);
+  char from[16], to[16];
+  snprintf(from, sizeof from, "%u", at + 1);
+  snprintf(to, sizeof to, "%u", end);
+  char* arguments[] = {"oracle-world", "--continue", (char*)shared_path, (char*)folder, from, to, NULL};
+  reap(at, start(shared->op[at].argument[1], arguments));
 }
 
 // The other end of run_exec().
@@ -81,7 +126,66 @@ void op_limit(const int32_t* a) {
   struct rlimit limit;
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = (rlim_t)a[0];
-  say_result(setrlimit(RLIMIT_NOFILE, &limit));
+  switch (a[1]) {
+    case 1: return say_result(setrlimit64(RLIMIT_NOFILE, (const struct rlimit64*)&limit));
+    case 2: return say_result(prlimit(0, RLIMIT_NOFILE, &limit, NULL));
+    case 3: return say_result(prlimit64(0, RLIMIT_NOFILE, (const struct rlimit64*)&limit, NULL));
+    case 4: return say_result(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL));
+    default: return say_result(setrlimit(RLIMIT_NOFILE, &limit));
+  }
+}
+
+void op_system(const int32_t* a) {
+  FILE* stream;
+  char text[8] = "";
+  switch (a[0]) {
+    case 1:
+      stream = popen("echo text", "r");
+      if (stream == NULL) return say(errno);
+      say(fileno(stream));
+      say(fgets(text, sizeof text, stream) != NULL);
+      return say(pclose(stream));
+    case 2: return say(system(NULL));
+    default: return say(system("exit 3"));
+  }
+}
+
+void op_read_folder(const int32_t* a) {
+  (void)a;
+  DIR* directory = opendir(folder);
+  if (directory == NULL) return say(-errno);
+  say(dirfd(directory));
+  say_result(closedir(directory));
+}
+
+// Sleeps that are over at once.
+void op_nap(const int32_t* a) {
+  struct timespec moment = {0, 1000};
+  struct timespec wrong = {0, -1};
+  switch (a[0]) {
+    case 1: return say_result(nanosleep(&moment, NULL));
+    case 2: return say(clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL));
+    case 3: return say(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &moment, NULL));
+    case 4: return say(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &moment, NULL));
+    case 5: return say_result(nanosleep(&wrong, NULL));
+    case 6: return say(thrd_sleep(&moment, NULL));
+    case 7: return say((int)sleep(0));
+    default: return say_result(usleep(1));
+  }
+}
+
+// The calling thread's numbers are its own from now on.
+void op_unshare(const int32_t* a) {
+  say_result(a[0] == 1 ? (int)syscall(SYS_unshare, CLONE_FILES) : unshare(a[0] == 2 ? 0 : CLONE_FILES));
+}
+
+// A filter that allows everything.
+void op_filter(const int32_t* a) {
+  struct sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program = {1, all};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  say_result(a[0] == 1 ? (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)
+                       : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0));
 }
 
 // Makes descriptors until there are no more, or many: each number must come as it would.

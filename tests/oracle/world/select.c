@@ -19,12 +19,15 @@ static void say_sets(fd_set sets[3], int below) {
       if (FD_ISSET(fd, &sets[which])) say(which << 16 | fd);
 }
 
+int __select(int, fd_set*, fd_set*, fd_set*, struct timeval*);
+
 struct Call {
   int set;
   int nulls;      // bit i: the i-th set is not passed
   int below;
   int timeout;
   int mask;       // -2: select
+  int way;
 };
 
 // The kernel ignores numbers beyond its table, however large that is; within it, one that is closed is an error.
@@ -46,7 +49,8 @@ static int make(const struct Call* call, fd_set sets[3]) {
   if (call->mask == -2) {
     struct timeval left = {timeout.spec.tv_sec, timeout.spec.tv_nsec / 1000};
     if (timeout.ms == TIMEOUT_NANOSECONDS) left = (struct timeval){0, -1};  // a million is taken for a second
-    result = select(call->below, passed[0], passed[1], passed[2], timeout.ms == TIMEOUT_NEVER ? NULL : &left);
+    result = (call->way == 1 ? __select : select)(call->below, passed[0], passed[1], passed[2],
+                                                  timeout.ms == TIMEOUT_NEVER ? NULL : &left);
     // What is left is told; how much is the scheduler's affair.
     if (result >= 0 && timeout.ms > 0) say(result == 0 ? left.tv_sec == 0 && left.tv_usec == 0 : left.tv_sec >= 0);
   } else {
@@ -82,7 +86,7 @@ static void wait_for(struct Call call) {
 }
 
 static struct Call call_of(int set) {
-  struct Call call = {(int)((unsigned)set % SETS), 0, 0, 0, -2};
+  struct Call call = {(int)((unsigned)set % SETS), 0, 0, 0, -2, 0};
   call.below = highest(world.wanted[call.set]);
   return call;
 }
@@ -91,7 +95,23 @@ void op_select(const int32_t* a) {
   struct Call call = call_of(a[0]);
   call.nulls = a[1];
   call.timeout = a[2];
+  call.way = a[3];
   wait_for(call);
+}
+
+// As op_poll_often().
+void op_select_often(const int32_t* a) {
+  struct Call call = call_of(a[0]);
+  if (world.bypassed) return wait_for(call);
+  fd_set* sets = world.set[call.set];
+  fd_set first[3];
+  int changes = 0;
+  int result = make(&call, sets);
+  say_result(result);
+  say_sets(sets, call.below);
+  memcpy(first, sets, sizeof first);
+  for (int i = 1; i < a[1]; ++i) changes += make(&call, sets) != result || memcmp(first, sets, sizeof first) != 0;
+  say(changes);
 }
 
 void op_pselect(const int32_t* a) {

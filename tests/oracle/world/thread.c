@@ -104,8 +104,9 @@ static bool is_done(const struct Thread* thread) {
   return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) == __atomic_load_n(&thread->asked, __ATOMIC_ACQUIRE);
 }
 
-// By its state in /proc.
+// By its state in /proc. A handler may sleep as well, and goes on by itself.
 static bool is_asleep(const struct Thread* thread) {
+  if (__atomic_load_n(&handlers, __ATOMIC_ACQUIRE) != 0) return false;
   char text[128];
   long count = raw(SYS_pread64, thread->state, text, sizeof text - 1, 0);
   text[count > 0 ? count : 0] = '\0';
@@ -124,7 +125,7 @@ static void settle(struct Thread* thread) {
 static bool waits(unsigned kind) {
   switch (kind) {
     case OP_poll: case OP_ppoll: case OP_select: case OP_pselect: case OP_epoll_wait: case OP_epoll_pwait:
-    case OP_epoll_pwait2:
+    case OP_epoll_pwait2: case OP_suspend:
       return true;
     default:
       return false;
@@ -133,16 +134,19 @@ static bool waits(unsigned kind) {
 
 // What may not happen beside a wait: a close of what it waits for, whose outcome select(2) leaves open; a change of the
 // array that the kernel is reading; blocks.
-static bool is_unfit(unsigned kind) {
-  switch (kind) {
+static bool is_unfit(const Op* op) {
+  switch (op->kind) {
+    // One below the array's length is an error to a wait that begins anew.
+    case OP_limit: return op->argument[0] < ENTRIES;
     case OP_close: case OP_close_number: case OP_close_range: case OP_closefrom: case OP_fclose: case OP_freopen:
     case OP_syscall_close: case OP_raw_close: case OP_raw_dup2: case OP_dup2: case OP_dup2_number: case OP_dup3:
     case OP_entry: case OP_entry_number: case OP_entries: case OP_length: case OP_shuffle: case OP_copy:
     case OP_poll_wrong: case OP_select_wrong: case OP_fork: case OP_vfork: case OP_exec: case OP_during:
-    case OP_limit: case OP_handler:
+    case OP_handler: case OP_fcloseall: case OP_syscall_make: case OP_poll_herd: case OP_poll_often: case OP_select_often:
+    case OP_unshare: case OP_filter: case OP_take_signal: case OP_thread:
       return true;
     default:
-      return waits(kind);
+      return waits(op->kind);
   }
 }
 
@@ -167,7 +171,7 @@ void run_during(unsigned at, unsigned end) {
   begin_record(at);
   say(is_done(waiter));
   for (unsigned next = at + 2; next < end; ++next) {
-    if (is_unfit(shared->op[next].kind)) continue;
+    if (is_unfit(&shared->op[next])) continue;
     execute(next);
     if (waiter == NULL) return;
     settle(waiter);

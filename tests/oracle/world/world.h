@@ -34,6 +34,7 @@ extern World world;
 extern Shared* shared;
 extern const char* shared_path;
 extern const char* folder;  // for files of this world
+extern bool leaves_by_exit;  // through the exit handlers, where a report of coverage is written
 
 // Recording (trace.c). Each operation ends with at least one say().
 void say(int value);
@@ -72,6 +73,7 @@ enum { SIGNAL_NUDGE = 36 };  // ends the waits of run_during(); never blocked
 void prepare_signals(void);
 void say_signals(void);  // what handlers did since
 extern _Thread_local sigjmp_buf* jump;
+extern int handlers;  // that run just now
 
 // Waits (wait.c).
 struct Timeout {
