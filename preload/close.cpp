@@ -109,7 +109,9 @@ extern "C" int kev__IO_fclose(FILE* stream) { return close_stream(real()._IO_fcl
 extern "C" int kev_pclose(FILE* stream) { return close_stream(real().pclose, stream); }
 
 extern "C" int kev_fcloseall(void) {
-  int result = real().fcloseall();
+  const Next& libc = real();
+  leave_numbers();  // glibc leaves them open, and the note forgets that they are ours
+  int result = libc.fcloseall();
   range_went(0, INT_MAX);
   return result;
 }
