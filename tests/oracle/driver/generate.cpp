@@ -40,7 +40,7 @@ class Generator {
     }
     weight_[polls] = std::max(weight_[polls], 40);
     if (random_.one_in(12)) weight_[epolls] = 120;
-    bypass_ = random_.one_in(40);
+    bypass_ = random_.one_in(25);
     if (bypass_) weight_[blocks] = 0;
     apart_ = random_.one_in(20);
     calm_ = !bypass_ && random_.percent(72);
@@ -214,6 +214,7 @@ class Generator {
       add(OP_close, watched());
       return make();
     }
+    if (bypass_ && random_.one_in(4)) return leave_behind();
     if (bypass_ && random_.one_in(2)) return add_drawn(random_.one_in(2) ? OP_raw_close : OP_raw_dup2);
     switch (random_.below(20)) {
       case 0: return add_drawn(OP_close_number);
@@ -234,6 +235,17 @@ class Generator {
         if (random_.percent(75)) make();
       }
     }
+  }
+
+  // What was watched goes on reporting by another number, and its own is another file's.
+  void leave_behind() {
+    int at = watched(), waited = array();
+    add(OP_entry, waited, random_.below(12), at, POLLIN);
+    add(OP_dup, fresh(), at);
+    for (int i = 0; i < 5; ++i) add(OP_poll, waited, 0, 0);
+    random_.one_in(3) ? add(OP_raw_close, at) : add(OP_raw_dup2, watched(), at);
+    for (int i = 0; i < 3; ++i) add_drawn(OP_write, stream);
+    add(OP_poll, waited, 0, 0);
   }
 
   void close_some() {
