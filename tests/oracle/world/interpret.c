@@ -41,6 +41,7 @@ void execute(unsigned at) {
   }
   jump = before;
   say_signals();
+  if (world.tight && !world.shares_memory && !anyone_waits()) forget_closed();
 }
 
 unsigned block_end(unsigned at, unsigned to) {

@@ -110,16 +110,25 @@ void run_exec(unsigned at, unsigned end) {
   reap(at, start(shared->op[at].argument[1], arguments));
 }
 
-// A number that the program never had is left out (docs/differences.md): those of its predecessor that exec closed.
-static void forget_closed(void) {
+static bool is_closed(int fd) { return fcntl(fd, F_GETFD) < 0; }
+
+static bool is_in_a_set(int fd) {
+  for (unsigned i = 0; i < SETS * 3; ++i)
+    if (FD_ISSET(fd, &world.wanted[i / 3][i % 3])) return true;
+  return false;
+}
+
+// A closed number that may be the shim's is left out (docs/differences.md): one that this program never had, because exec
+// closed it, and any where the descriptor limit leaves the shim no others.
+void forget_closed(void) {
+  for (unsigned i = 0; i < SLOTS; ++i)
+    if (is_closed(world.fd[i])) world.fd[i] = -1;
   for (unsigned i = 0; i < ARRAYS * ENTRIES; ++i) {
     struct pollfd* entry = &world.array[i / ENTRIES][i % ENTRIES];
-    if (raw(SYS_fcntl, entry->fd, F_GETFD) < 0) entry->fd = -1;
+    if (entry->fd >= 0 && is_closed(entry->fd)) entry->fd = -1;
   }
-  for (unsigned i = 0; i < SLOTS; ++i)
-    if (raw(SYS_fcntl, world.fd[i], F_GETFD) < 0) world.fd[i] = -1;
   for (int fd = 0; fd < FD_SETSIZE; ++fd)
-    if (raw(SYS_fcntl, fd, F_GETFD) < 0)
+    if (is_in_a_set(fd) && is_closed(fd))
       for (unsigned i = 0; i < SETS * 3; ++i) FD_CLR(fd, &world.wanted[i / 3][i % 3]);
 }
 
@@ -143,6 +152,7 @@ void op_limit(const int32_t* a) {
   struct rlimit limit;
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = (rlim_t)a[0];
+  world.tight = world.tight || a[0] < 1024;
   switch (a[1]) {
     case 1: return say_result(setrlimit64(RLIMIT_NOFILE, (const struct rlimit64*)&limit));
     case 2: return say_result(prlimit(0, RLIMIT_NOFILE, &limit, NULL));

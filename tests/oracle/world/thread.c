@@ -150,6 +150,8 @@ static bool is_unfit(const Op* op) {
   }
 }
 
+bool anyone_waits(void) { return waiter != NULL; }
+
 static void end_waiter(void) {
   void* result = NULL;
   pthread_join(waiter->thread, &result);

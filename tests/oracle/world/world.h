@@ -26,6 +26,7 @@ typedef struct World {
   int stream_fd[STREAMS];
   int action[65], action_slot[65], action_array[65];
   bool bypassed;        // a descriptor went behind libc's back: an answer may be a verification period late
+  bool tight;           // the descriptor limit was lowered
   bool alone;           // a child: no other threads
   bool shares_memory;   // a child of vfork, to which the shim's own numbers show
 } World;
@@ -62,11 +63,13 @@ unsigned block_end(unsigned at, unsigned to);
 // Threads (thread.c).
 void run_on(unsigned thread, unsigned at);
 void run_during(unsigned at, unsigned end);
+bool anyone_waits(void);
 
 // Processes (process.c).
 void run_fork(unsigned at, unsigned end);
 void run_vfork(unsigned at, unsigned end);
 void run_exec(unsigned at, unsigned end);
+void forget_closed(void);
 
 // Signals (signal.c).
 enum { SIGNAL_NUDGE = 36 };  // ends the waits of run_during(); never blocked
