@@ -239,12 +239,14 @@ class Generator {
 
   // What was watched goes on reporting by another number, and its own is another file's.
   void leave_behind() {
-    int at = watched(), waited = array();
-    add(OP_entry, waited, random_.below(12), at, POLLIN);
-    add(OP_dup, fresh(), at);
+    int waited = array();
+    pair(OP_pipe2, stream);
+    int from = sequence_.ops.back().argument[0], to = sequence_.ops.back().argument[1];
+    add(OP_entry, waited, random_.below(8), from, POLLIN);
+    add(OP_dup, fresh(), from);
     for (int i = 0; i < 5; ++i) add(OP_poll, waited, 0, 0);
-    random_.one_in(3) ? add(OP_raw_close, at) : add(OP_raw_dup2, watched(), at);
-    for (int i = 0; i < 3; ++i) add_drawn(OP_write, stream);
+    random_.one_in(3) ? add(OP_raw_close, from) : add(OP_raw_dup2, watched(), from);
+    add(OP_write, to, 8);
     add(OP_poll, waited, 0, 0);
   }
 
