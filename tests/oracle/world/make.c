@@ -114,6 +114,10 @@ void op_kill_child(const int32_t* a) {
   int pid = world.child[(unsigned)a[0] % CHILDREN];
   if (pid <= 0) return say(0);
   raw(SYS_kill, pid, SIGKILL);
+  // In a process whose child it is not, the wait below says nothing of its end.
+  long fd = raw(SYS_pidfd_open, pid, 0);
+  if (fd >= 0) settle_readable((int)fd);
+  if (fd >= 0) raw(SYS_close, fd);
   char info[128];
   say((int)raw(SYS_waitid, P_PID, pid, info, WEXITED | WNOWAIT));
 }
