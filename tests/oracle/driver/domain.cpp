@@ -137,7 +137,7 @@ int draw(Domain domain, Random& random) {
     case ACTION: return random.below(ACTIONS);
     case DISABLED: return random.one_in(4);
     case BLOCK: return random.between(1, 8);
-    case LIMIT: return random.percent(50) ? 1024 : random.between(12, 60);
+    case LIMIT: return random.percent(50) ? 1024 : random.between(12, random.one_in(2) ? 60 : 110);
     case WAY: return random.one_in(2) ? 0 : random.below(WAYS);
     case TIMES: return random.one_in(200) ? random.between(4200, 5000) : random.between(5, 40);
     case NONE: return 0;

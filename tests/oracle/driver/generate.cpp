@@ -222,7 +222,9 @@ class Generator {
       case 2: return random_.one_in(8) ? add_drawn(OP_closefrom) : add_drawn(OP_shutdown, stream);
       case 3: return add_drawn(OP_shutdown, stream);
       case 4: return add_drawn(OP_fclose);
-      case 5: return files_ && random_.one_in(3) ? add_drawn(OP_freopen) : single(OP_fopen, stream, draw(STREAM, random_));
+      case 5:
+        if (files_ && random_.one_in(2)) return add_drawn(OP_freopen);
+        return single(OP_fopen, stream, draw(STREAM, random_));
       case 6: return add_drawn(OP_syscall_close);
       case 7: case 8: case 9: return add(OP_dup2, watched(), watched());
       case 10: return add(OP_dup3, watched(), watched(), draw(CLOEXEC, random_));
@@ -310,7 +312,8 @@ class Generator {
       case 2: return random_.one_in(3) ? add_drawn(OP_poll_elsewhere) : add_drawn(OP_poll_one);
       case 4:
         // Each is some hundred waits.
-        if (random_.one_in(8)) return random_.one_in(4) ? add_drawn(OP_poll_herd) : add(OP_poll_often, array(), draw(TIMES, random_));
+        if (random_.one_in(32)) return add_drawn(OP_poll_herd);
+        if (random_.one_in(11)) return add(OP_poll_often, array(), draw(TIMES, random_));
         return add(OP_poll, array(), index, draw(TIMEOUT, random_));
       case 3: return random_.one_in(4) ? add_drawn(OP_poll_wrong) : add(OP_poll, array(), index, draw(TIMEOUT, random_));
       default: return add(OP_poll, array(), index, draw(TIMEOUT, random_));
@@ -377,6 +380,7 @@ class Generator {
   // A block's operations are whatever comes; those that it cannot take are left out by the world.
   void block() {
     if (bypass_) return;
+    if (apart_ && random_.one_in(4)) return add_drawn(random_.one_in(2) ? OP_unshare : OP_filter);
     if (random_.percent(60)) return random_.one_in(5) ? add(OP_thread, array()) : beside();
     switch (random_.below(6)) {
       case 0:
@@ -435,6 +439,7 @@ class Generator {
       case 3: random_.one_in(4) ? add(OP_suspend, 0, draw(MASK, random_)) : add(OP_poll, array(), 0, -1); break;
       default: add(OP_poll, array(), 0, -1); break;
     }
+    if (random_.one_in(4)) add(OP_pass_time), --count;
     while (--count > 0) {
       switch (random_.below(10)) {
         // What takes the shim's own descriptors while one sleeps on them, or lets it sleep for more than a period.
@@ -475,10 +480,12 @@ class Generator {
         if (calm_) return poll();
         // Anything, at anything.
         OpKind kind = static_cast<OpKind>(random_.below(OP_COUNT));
-        bool bypasses = kind == OP_raw_close || kind == OP_raw_dup2;
         if (ends_mirrors(kind) && !apart_) return;
         if (is_slow(kind) && !random_.one_in(3)) return;
-        if ((!bypasses || bypass_) && (files_ || !makes_file(kind)) && (tight_ ? kind != OP_queue : kind != OP_limit)) add_drawn(kind);
+        if ((kind == OP_raw_close || kind == OP_raw_dup2) && !bypass_) return;
+        if (makes_file(kind) && !files_) return;
+        if (tight_ ? kind == OP_queue : kind == OP_limit) return;
+        add_drawn(kind);
       }
     }
   }

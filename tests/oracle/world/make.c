@@ -140,7 +140,8 @@ void op_reap_child(const int32_t* a) {
     case 5:
       // Which does not wait, where one has ended.
       memset(&info, 0, sizeof info);
-      result = raw(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0 ? wait(&status) : 0;
+      raw(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+      result = info.si_pid > 0 ? wait(&status) : 0;
       break;
     default: result = waitpid(*pid, &status, WNOHANG);
   }

@@ -150,7 +150,8 @@ void op_scm_send(const int32_t* a) {
   int fd = fd_of(a[1]);
   memcpy(CMSG_DATA(header), &fd, sizeof fd);
   struct mmsghdr messages[1] = {{message, 0}};
-  say_result(a[2] == 1 ? sendmmsg(fd_of(a[0]), messages, 1, MSG_NOSIGNAL) : sendmsg(fd_of(a[0]), &message, MSG_NOSIGNAL));
+  say_result(a[2] == 1 ? sendmmsg(fd_of(a[0]), messages, 1, MSG_NOSIGNAL)
+                       : sendmsg(fd_of(a[0]), &message, MSG_NOSIGNAL));
 }
 
 void op_scm_recv(const int32_t* a) {

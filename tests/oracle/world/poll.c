@@ -70,7 +70,9 @@ static void wait_by(int way, struct pollfd* entries, int count, int timeout, int
   if (result >= 0) say_entries(entries, count);
 }
 
-static void wait_for(struct pollfd* entries, int count, int timeout, int mask) { wait_by(0, entries, count, timeout, mask); }
+static void wait_for(struct pollfd* entries, int count, int timeout, int mask) {
+  wait_by(0, entries, count, timeout, mask);
+}
 
 static int length_from(const int32_t* a, struct pollfd** entries) {
   unsigned array = (unsigned)a[0] % ARRAYS;

@@ -80,22 +80,22 @@ void run_vfork(unsigned at, unsigned end) {
 }
 
 // What a program and its C library do to start another one.
-static pid_t start(int way, char* const* arguments) {
+static pid_t start(int way, char* const* a) {
   static const char path[] = "/proc/self/exe";
   pid_t pid = -1;
   if (way == 1 || way == 2)
-    return (way == 1 ? posix_spawn : posix_spawnp)(&pid, path, NULL, NULL, arguments, environ) == 0 ? pid : -1;
+    return (way == 1 ? posix_spawn : posix_spawnp)(&pid, path, NULL, NULL, a, environ) == 0 ? pid : -1;
   pid = way == 0 ? fork() : vfork();
   if (pid != 0) return pid;
   switch (way) {
-    case 3: execv(path, arguments); break;
-    case 4: execvpe(path, arguments, environ); break;
-    case 5: execvp(path, arguments); break;
-    case 6: fexecve((int)raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), arguments, environ); break;
+    case 3: execv(path, a); break;
+    case 4: execvpe(path, a, environ); break;
+    case 5: execvp(path, a); break;
+    case 6: fexecve((int)raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0), a, environ); break;
     case 7:
-      execle(path, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], (char*)NULL, environ);
+      execle(path, a[0], a[1], a[2], a[3], a[4], a[5], (char*)NULL, environ);
       break;
-    default: execl(path, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], (char*)NULL);
+    default: execl(path, a[0], a[1], a[2], a[3], a[4], a[5], (char*)NULL);
   }
   _exit(9);
 }
@@ -165,7 +165,7 @@ void op_limit(const int32_t* a) {
 void op_system(const int32_t* a) {
   FILE* stream;
   char text[8] = "";
-  switch (a[0]) {
+  switch (a[0] % 3) {
     case 1:
       stream = popen("echo text", "r");
       if (stream == NULL) return say(errno);
@@ -217,7 +217,7 @@ void op_filter(const int32_t* a) {
 
 // Makes descriptors until there are no more, or many: each number must come as it would.
 void op_exhaust(const int32_t* a) {
-  enum { MANY = 64 };
+  enum { MANY = 128 };
   int made[MANY];
   int count = 0;
   while (count < MANY) {
