@@ -7,7 +7,7 @@ namespace {
 
 // As natively, and at least `from_memory` of the calls without the kernel.
 void expect_answers(const char* scenario, long from_memory, const char* call = "epoll_wait") {
-  const Outcome kev = expect_same("doorbell", scenario, 0);
+  const Outcome kev = expect_same({.arguments = {program("doorbell"), scenario}, .engine = "auto"}, 0);
   EXPECT_GE(kev.report.figure(call, "no_kernel"), from_memory) << kev.report.json();
 }
 
@@ -36,6 +36,7 @@ namespace {
 
 Outcome expect_spins(const char* scenario) {
   Command command = {.arguments = {program("doorbell"), scenario}};
+  command.engine = "auto";
   command.environment = {"KEV_SPIN_USEC=200", "KEV_BELL_AFTER=4"};
   return expect_same(command, 0);
 }

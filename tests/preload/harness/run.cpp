@@ -61,8 +61,7 @@ std::vector<std::string> environment_of(const Command& command, By by, const std
   const std::string object = by == By::preload ? preload_object() : std::string();
   const std::string preload = joined({command.before, object, command.after});
   if (!preload.empty()) list.push_back("LD_PRELOAD=" + preload);
-  // What is cheap enough for the kernel goes to the core too: its exactness is the matter here.
-  if (by != By::nothing) list.emplace_back("KEV_ENGINE=epoll");
+  if (by != By::nothing) list.push_back("KEV_ENGINE=" + command.engine);
   if (by != By::nothing && command.eager) {
     list.emplace_back("KEV_MIRROR_MIN=1");
     list.emplace_back("KEV_PROMOTE_AFTER=1");

@@ -28,6 +28,7 @@ struct Command {
   std::vector<std::string> environment = {};  // NAME=value, added to the test's own
   std::string before = {};                    // entries of LD_PRELOAD in front of the object, and behind it
   std::string after = {};
+  std::string engine = "epoll";  // also what is cheap enough for the kernel goes to the core: its exactness is the matter
   bool eager = false;    // arrays of any size, from the second call on
   bool counted = true;   // with statistics
   int seconds = 60;
