@@ -381,6 +381,7 @@ class Generator {
   void block() {
     if (bypass_) return;
     if (apart_ && random_.one_in(4)) return add_drawn(random_.one_in(2) ? OP_unshare : OP_filter);
+    if (random_.one_in(10)) return late_event();
     if (random_.percent(60)) return random_.one_in(5) ? add(OP_thread, array()) : beside();
     switch (random_.below(6)) {
       case 0:
@@ -426,6 +427,26 @@ class Generator {
   }
 
   void close_one() { add(random_.one_in(2) ? OP_close : OP_dup2, watched(), watched()); }
+
+  // A wait that is in its program's own call by the time of the event.
+  void late_event() {
+    bool by_select = random_.one_in(2);
+    int waited = array(), thread = random_.between(1, THREADS - 1);
+    pair(OP_pipe2, stream);
+    int from = sequence_.ops.back().argument[0], to = sequence_.ops.back().argument[1];
+    by_select ? add(OP_bit, 2, 0, from) : add(OP_entry, waited, random_.below(8), from, POLLIN);
+    auto wait = [&](int timeout) {
+      by_select ? add(OP_select, 2, 0, timeout) : add(OP_poll, waited, 0, timeout);
+      sequence_.ops.back().thread = static_cast<uint16_t>(thread);
+    };
+    for (int i = 0; i < 5; ++i) wait(0);
+    add(OP_during, 3, draw(DISABLED, random_));
+    sequence_.ops.back().thread = static_cast<uint16_t>(thread);
+    wait(TIMEOUT_NEVER);
+    add(OP_pass_time);
+    add(OP_write, to, 8);
+    wait(0);
+  }
 
   // A wait in a thread, and what wakes it.
   void beside() {
