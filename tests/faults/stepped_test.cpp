@@ -23,7 +23,7 @@ class SteppedTest : public ::testing::TestWithParam<const char*> {
       // Where epoll's calls are counted, there is code of the object's to be left.
       const bool counted = ::strncmp(GetParam(), "epoll", 5) == 0;
       const Outcome outcome = run({.arguments = {program, GetParam(), way, samples}, .environment = {verify},
-                                   .eager = true, .counted = counted, .seconds = takes_all() ? 300 : 60},
+                                   .eager = true, .counted = counted, .seconds = takes_all() ? 900 : 60},
                                   By::preload);
       EXPECT_EQ(outcome.status, 0) << verify << "\n" << outcome.out << outcome.err;
       printf("%s %s", verify, outcome.out.c_str());
@@ -42,7 +42,7 @@ TEST(SteppedSleepTest, IsInterruptedBetweenItsSleeps) {
   const Outcome outcome = run({.arguments = {faults::program("stepped"), "poll_timeout", "interrupt",
                                              takes_all() ? "0" : "200"},
                                .environment = {"KEV_VERIFY_USEC=2000"}, .eager = true, .counted = false,
-                               .seconds = takes_all() ? 300 : 60},
+                               .seconds = takes_all() ? 900 : 60},
                               By::preload);
   EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
   printf("%s", outcome.out.c_str());
