@@ -1,0 +1,92 @@
+"""What libkev.so.1 shows: mapped = declared = documented; the headers compile alone; the pages are clean.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / 'tests' / 'apps'))
+
+from harness.tap import run_tests  # noqa: E402
+
+NAME = re.compile(r'\bkev_\w+(?=\()')
+
+
+def text_of(path):
+    return path.read_text(encoding='utf-8')
+
+
+def output_of(*command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True, **options)
+
+
+def mapped():
+    return set(re.findall(r'^    (kev_\w+);', text_of(ROOT / 'symbols.map'), re.MULTILINE))
+
+
+def declared():
+    headers = [text_of(ROOT / 'include' / 'kev' / name) for name in ('kev.h', 'version.h')]
+    code = re.sub(r'/\*.*?\*/', '', ''.join(headers), flags=re.DOTALL)
+    return set(NAME.findall(code))
+
+
+def documented():
+    names = set()
+    for page in (ROOT / 'man').glob('*.3'):
+        synopsis = re.search(r'\.SH SYNOPSIS\n(.*?)\n\.SH', text_of(page), re.DOTALL)
+        names |= set(NAME.findall(synopsis[1]))
+    return names
+
+
+def redirected():
+    """What has a page by its name: the families' first functions, and those of man/meson.build."""
+    return set(re.findall(r"'(kev_\w+)'", text_of(ROOT / 'man' / 'meson.build')))
+
+
+def need(tool):
+    if not shutil.which(tool):
+        raise unittest.SkipTest(tool + ' is not installed')
+
+
+class NamesTest(unittest.TestCase):
+    def test_what_is_declared_is_mapped(self):
+        self.assertEqual(declared(), mapped())
+
+    def test_what_is_declared_is_documented(self):
+        self.assertEqual(declared(), documented())
+
+    def test_every_function_has_a_page_of_its_name(self):
+        self.assertEqual(declared(), redirected())
+
+
+class HeaderTest(unittest.TestCase):
+    def compile(self, compiler, language, standard, header):
+        need(compiler)
+        done = output_of(compiler, '-x', language, '-std=' + standard, '-Wall', '-Wextra', '-pedantic', '-Werror',
+                         '-fsyntax-only', '-I', ROOT / 'include', '-', input=f'#include <kev/{header}>\n')
+        self.assertEqual((done.returncode, done.stdout), (0, ''))
+
+    def test_each_compiles_alone_as_strict_c_and_as_cpp(self):
+        for header in ('kev.h', 'version.h'):
+            for compiler in ('gcc', 'clang'):
+                if shutil.which(compiler):
+                    for standard in ('c11', 'c17'):
+                        self.compile(compiler, 'c', standard, header)
+                    for standard in ('c++11', 'c++20'):
+                        self.compile(compiler, 'c++', standard, header)
+
+
+class PagesTest(unittest.TestCase):
+    def test_mandoc_finds_nothing(self):
+        need('mandoc')
+        pages = sorted(str(page) for page in (ROOT / 'man').glob('kev*.[37]'))
+        done = output_of('mandoc', '-Tlint', *pages)
+        self.assertEqual((done.returncode, done.stdout), (0, ''))
+
+
+if __name__ == '__main__':
+    run_tests()
