@@ -112,7 +112,8 @@ typedef struct kev_event {
  *   PROCESS  pidfd              0        0          0       0                                0
  *   FUTEX    address of a word  0        value      0       0                                0
  *
- * ENABLE, DISABLE and DELETE take source and ident alone. */
+ * A TIMER without a first expiration has UINT64_MAX in arg[2], and 0 in arg[0] and arg[1]. ENABLE, DISABLE and DELETE
+ * take source and ident alone. */
 typedef struct kev_change {
   uint64_t ident;
   uint64_t udata;
@@ -246,8 +247,8 @@ int kev_post(kev_queue *queue, uint64_t id, int64_t result, const uint64_t data[
  * and returns how many: fewer than min, or 0, at the deadline, or when woken by kev_wake() or for KEV_WAKE_ALL. min 0
  * does not sleep. A min beyond the ring's size or max is cut to it. `mask` (null: unchanged) is the signal mask for the
  * sleep, set atomically. A wait that finds enough in the ring makes no system call (one in 64 looks at the kernel as
- * well). -EINTR: a handler ran, and nothing stood. -ECANCELED: KEV_END_ON_CLOCK_SET. -EINVAL: events is null, max 0, a
- * deadline that is none. -ESHUTDOWN.
+ * well). -EINTR: a handler ran, or the process was stopped and went on, and nothing stood. -ECANCELED:
+ * KEV_END_ON_CLOCK_SET. -EINVAL: events is null, max 0, a deadline that is none. -ESHUTDOWN.
  * Cancellation point: a request is acted on at entry or asleep, with no event taken. */
 int kev_wait(kev_queue *queue, kev_event *events, unsigned min, unsigned max, const kev_deadline *deadline,
              const sigset_t *mask);

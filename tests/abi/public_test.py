@@ -1,6 +1,9 @@
-"""What libkev.so.1 shows: mapped = declared = documented; the headers compile alone; the pages are clean.
+"""What libkev.so.1 shows: exported = mapped = declared = documented; the headers compile alone; the pages are clean.
+
+Environment: KEV_LIBRARY, the shared library as built.
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -61,6 +64,25 @@ class NamesTest(unittest.TestCase):
 
     def test_every_function_has_a_page_of_its_name(self):
         self.assertEqual(declared(), redirected())
+
+
+class LibraryTest(unittest.TestCase):
+    library = os.environ['KEV_LIBRARY']
+
+    def test_what_is_mapped_is_exported(self):
+        need('nm')
+        lines = output_of('nm', '-D', '--defined-only', '--format=posix', self.library).stdout.splitlines()
+        exported = {line.split()[0] for line in lines} - {'KEV_1.0'}
+        self.assertEqual(exported, {name + '@@KEV_1.0' for name in mapped()})
+
+    def test_it_needs_libc_alone(self):
+        need('readelf')
+        dynamic = output_of('readelf', '-W', '-d', self.library).stdout
+        self.assertEqual(re.findall(r'\(NEEDED\).*\[(.*)\]', dynamic), ['libc.so.6'])
+        self.assertEqual(re.findall(r'\(SONAME\).*\[(.*)\]', dynamic), ['libkev.so.1'])
+        self.assertIn('BIND_NOW', dynamic)
+        self.assertIn('NODELETE', dynamic)
+        self.assertNotIn('TEXTREL', dynamic)
 
 
 class HeaderTest(unittest.TestCase):

@@ -1,0 +1,76 @@
+// What the kernel has for the queue; the contract stands in queue.hpp.
+//
+// No more is taken than there is room for: what is left stays on the kernel's list, in its order.
+#include "queue/queue.hpp"
+
+#include "os/clock.hpp"
+
+namespace kev::queue {
+
+namespace {
+
+void process_internal(Queue& queue, Internal what) {
+  switch (what) {
+    case Internal::bell: break;  // the sleeper has seen to it
+    case Internal::alarm: queue.alarm_set = INT64_MAX; break;
+    case Internal::clock_notice: read_clock_notice(queue); break;
+    case Internal::signals: read_signals(queue); break;
+    case Internal::watched: break;
+  }
+}
+
+}  // namespace
+
+unsigned process(Queue& queue, const epoll_event* events, int count, kev_event* out, unsigned max) {
+  unsigned handed = 0;
+  uint64_t now = out != nullptr && (queue.flags & KEV_Q_TIME) != 0 ? os::monotonic_ns() : 0;
+  for (int i = 0; i < count; ++i) {
+    Reference reference = Reference::from(events[i].data.u64);
+    if (reference.index == kNone) {
+      process_internal(queue, static_cast<Internal>(reference.generation));
+      continue;
+    }
+    Entry* entry = queue.table.at(reference);
+    if (entry == nullptr || !entry->enabled.load(std::memory_order_relaxed)) continue;
+    uint32_t flags = entry->flags.load(std::memory_order_relaxed);
+    entry->bits |= events[i].events;
+    if ((flags & (KEV_EDGE | KEV_ONESHOT | KEV_DISPATCH)) == 0) queue.level_out = true;
+    if ((flags & KEV_DISPATCH) != 0) entry->enabled.store(false, std::memory_order_relaxed);
+    if (entry->queued || entry->spent) continue;
+    if (handed < max && (flags & KEV_WAKE_ALL) == 0) {
+      if (hand_over(queue, *entry, out[handed])) out[handed++].time_ns = now;
+      continue;
+    }
+    publish(queue, *entry);
+  }
+  queue.delivered += handed;
+  return handed;
+}
+
+int harvest(Queue& queue, kev_event* out, unsigned max) {
+  if (stands(queue)) max = 0;  // they come first
+  uint32_t ready = queue.ring.ready();
+  unsigned room = max + (ready < queue.ring.capacity() ? queue.ring.capacity() - ready : 0);
+  if (room == 0) {
+    queue.more = true;
+    return 0;
+  }
+  epoll_event events[Watcher::kBatch];
+  // What does not go to the caller is asked for again, and is newer then; but for one, which tells that there is more.
+  int wanted = static_cast<int>(max != 0 && max < room ? max + 1 : room);
+  if (wanted > Watcher::kBatch) wanted = Watcher::kBatch;
+  queue.level_out = false;
+  int count = queue.watcher.harvest(events, wanted);
+  ++queue.kernel_waits;
+  queue.unlooked = 0;
+  if (count < 0) {
+    queue.more = true;
+    return count == -EINTR ? 0 : count;
+  }
+  queue.more = count == wanted;
+  for (int i = 0; i < count; ++i)
+    if (events[i].data.u64 == token_of(Internal::bell)) queue.bell.heard();
+  return static_cast<int>(process(queue, events, count, out, max));
+}
+
+}  // namespace kev::queue
