@@ -246,9 +246,9 @@ int kev_post(kev_queue *queue, uint64_t id, int64_t result, const uint64_t data[
 /* Moves events into `events`: at least `min`, at most `max` (> 0), sleeping until the deadline while there are fewer,
  * and returns how many: fewer than min, or 0, at the deadline, or when woken by kev_wake() or for KEV_WAKE_ALL. min 0
  * does not sleep. A min beyond the ring's size or max is cut to it. `mask` (null: unchanged) is the signal mask for the
- * sleep, set atomically. A wait that finds enough in the ring makes no system call (one in 64 looks at the kernel as
- * well). -EINTR: a handler ran, or the process was stopped and went on, and nothing stood. -ECANCELED:
- * KEV_END_ON_CLOCK_SET. -EINVAL: events is null, max 0, a deadline that is none. -ESHUTDOWN.
+ * sleep, set atomically. A wait that finds enough in the ring makes no system call, but for one in some hundreds, which
+ * looks at the kernel as well. -EINTR: a handler ran, or the process was stopped and went on, and nothing stood.
+ * -ECANCELED: KEV_END_ON_CLOCK_SET. -EINVAL: events is null, max 0, a deadline that is none. -ESHUTDOWN.
  * Cancellation point: a request is acted on at entry or asleep, with no event taken. */
 int kev_wait(kev_queue *queue, kev_event *events, unsigned min, unsigned max, const kev_deadline *deadline,
              const sigset_t *mask);

@@ -23,6 +23,15 @@ void name(Entry& entry, kev_event& event) {
   event.udata = entry.udata;
 }
 
+// Field by field, as it was written a moment ago: wider loads would have to wait for the stores.
+void copy_posted(const kev_event& from, kev_event& to) {
+  to.result = from.result;
+  to.data[0] = from.data[0];
+  to.data[1] = from.data[1];
+  to.data[2] = from.data[2];
+  to.flags = from.flags;
+}
+
 bool fill(Queue& queue, Entry& entry, kev_event& event, Detail* detail) {
   event.result = 0;
   std::memset(event.data, 0, sizeof event.data);
@@ -40,17 +49,19 @@ bool fill(Queue& queue, Entry& entry, kev_event& event, Detail* detail) {
   }
 }
 
-void hold(Entry& entry, kev_event& event) {
-  ++entry.claims;
-  name(entry, event);
-  if (entry.has(KEV_ONESHOT)) {
-    entry.spent = true;
-    event.flags |= KEV_E_LAST;
+// What was given back is claimed again: with what its registration has had to say since.
+void take_back(Entry& entry, kev_event& event) {
+  if (event.source == KEV_SOURCE_FD) {
+    event.what |= entry.bits;
+    entry.bits = 0;
+    entry.queued = false;
+  } else if (event.source != KEV_SOURCE_SIGNAL && event.source != KEV_SOURCE_USER) {
+    entry.queued = false;
   }
 }
 
-// Makes the event at `position` in `event`. False: it is of no registration that still is.
-bool make(Queue& queue, uint64_t position, Record& record, kev_event& event, Detail* detail) {
+// Makes the event at `position` in `event`. False: it is of no registration that still is. Who claims it holds it next.
+[[gnu::always_inline]] inline bool make(Queue& queue, uint64_t position, const Record& record, kev_event& event, Detail* detail) {
   kev_event& in_ring = queue.events[queue.ring.place(position)];
   if (&event != &in_ring) event.time_ns = in_ring.time_ns;
   Entry* entry = queue.table.slot(record.reference.index);
@@ -65,30 +76,50 @@ bool make(Queue& queue, uint64_t position, Record& record, kev_event& event, Det
     return true;
   }
   if (entry->spent) return false;
+  name(*entry, event);
   if (record.kind == Kind::standing) {
     if (!fill(queue, *entry, event, detail)) return false;
   } else {
-    if (&event != &in_ring) event = in_ring;
     if (record.kind == Kind::posted) {
+      if (&event != &in_ring) copy_posted(in_ring, event);
       uint32_t source = entry->source.load(std::memory_order_relaxed);
       event.source = static_cast<uint16_t>(source);
       event.what = source == KEV_SOURCE_USER ? KEV_POSTED : KEV_RAISED;
-    } else if (event.source == KEV_SOURCE_FD) {
-      event.what |= entry->bits;
-      entry->bits = 0;
-      entry->queued = false;
-    } else if (event.source != KEV_SOURCE_SIGNAL && event.source != KEV_SOURCE_USER) {
-      entry->queued = false;
+    } else {
+      uint64_t time = event.time_ns;
+      event = in_ring;
+      event.time_ns = time;
+      take_back(*entry, event);
     }
     if (detail == nullptr) event.flags &= static_cast<uint16_t>(~KEV_E_MORE);
   }
-  hold(*entry, event);
+  if (entry->has(KEV_ONESHOT)) event.flags |= KEV_E_LAST;
   return true;
+}
+
+// Until it is finished.
+void hold(Queue& queue, const Record& record) {
+  if (record.kind == Kind::notice) return;
+  Entry& entry = *queue.table.slot(record.reference.index);
+  ++entry.claims;
+  entry.spent = entry.has(KEV_ONESHOT);
+}
+
+// Claimed and committed in one.
+void deliver(Queue& queue, const Record& record) {
+  Entry& entry = *queue.table.slot(record.reference.index);
+  if (record.kind == Kind::notice) {
+    entry.dying = false;
+    queue.table.recycle(entry);
+  } else if (entry.has(KEV_ONESHOT)) {
+    entry.spent = true;
+    retire(queue, entry);
+  }
 }
 
 void finish(Queue& queue, Entry& entry) {
   --entry.claims;
-  if (entry.spent)
+  if (entry.spent && !entry.dying)
     retire(queue, entry);
   else if (entry.dying && entry.claims == 0)
     publish(queue, entry);
@@ -130,10 +161,13 @@ void shorten(Queue& queue, ClaimRecord& record, uint32_t by) {
 }  // namespace
 
 bool hand_over(Queue& queue, Entry& entry, kev_event& out) {
+  name(entry, out);
   out.time_ns = 0;
   if (!fill(queue, entry, out, nullptr)) return false;
-  hold(entry, out);
-  finish(queue, entry);
+  if (!entry.has(KEV_ONESHOT)) return true;
+  out.flags |= KEV_E_LAST;
+  entry.spent = true;
+  retire(queue, entry);
   return true;
 }
 
@@ -154,10 +188,10 @@ unsigned take(Queue& queue, kev_event* out, unsigned max) {
     ClaimRecord* back = first_returned(queue);
     if (back == nullptr) break;
     uint64_t position = back->position;
-    Record record = *queue.ring.published(position);
+    const Record record = *queue.ring.published(position);
     shorten(queue, *back, 1);
     if (make(queue, position, record, out[count], nullptr)) {
-      finish(queue, record);
+      deliver(queue, record);
       ++count;
     }
     queue.ring.commit(position);
@@ -166,9 +200,9 @@ unsigned take(Queue& queue, kev_event* out, unsigned max) {
   for (; count < max; ++position) {
     Record* slot = queue.ring.published(position);
     if (slot == nullptr) break;
-    Record record = *slot;
+    const Record& record = *slot;
     if (make(queue, position, record, out[count], nullptr)) {
-      finish(queue, record);
+      deliver(queue, record);
       ++count;
     }
     queue.ring.commit(position);
@@ -190,6 +224,7 @@ unsigned claim(Queue& queue, unsigned max, kev_claim& claim, const void* owner) 
     uint32_t place = queue.ring.place(position);
     bool made = make(queue, position, *record, queue.events[place], queue.details ? &queue.details[place] : nullptr);
     if (made) {
+      hold(queue, *record);
       if (count++ == 0) first = position;
     } else if (count != 0) {
       break;  // a claim is one run: this one is dropped by the next

@@ -39,25 +39,6 @@ void EntryTable::close() {
   free_ = kNone;
 }
 
-Entry* EntryTable::find(uint32_t source, uint64_t ident) const {
-  for (;;) {
-    uint32_t version = version_.load(std::memory_order_acquire);
-    if ((version & 1) != 0) continue;  // by another thread, which blocks signals: it goes on
-    Buckets& buckets = *buckets_.load(std::memory_order_acquire);
-    uint32_t index = buckets.heads[home(buckets, source, ident)].load(std::memory_order_acquire);
-    while (index != kNone) {
-      Entry* entry = slot(index);
-      // In this order: whoever sees the source of one that comes anew sees its ident.
-      if (entry->source.load(std::memory_order_acquire) == source &&
-          entry->ident.load(std::memory_order_relaxed) == ident)
-        return entry;
-      index = entry->next.load(std::memory_order_acquire);
-    }
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (version_.load(std::memory_order_relaxed) == version) return nullptr;
-  }
-}
-
 void EntryTable::link(Buckets& buckets, Entry& entry) {
   std::atomic<uint32_t>& head = buckets.heads[home(buckets, entry.source.load(std::memory_order_relaxed),
                                                    entry.ident.load(std::memory_order_relaxed))];

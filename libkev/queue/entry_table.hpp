@@ -18,7 +18,24 @@ class EntryTable {
 
   uint32_t size() const { return size_; }
 
-  Entry* find(uint32_t source, uint64_t ident) const;
+  Entry* find(uint32_t source, uint64_t ident) const {
+    for (;;) {
+      uint32_t version = version_.load(std::memory_order_acquire);
+      if ((version & 1) != 0) continue;  // by another thread, which blocks signals: it goes on
+      Buckets& buckets = *buckets_.load(std::memory_order_acquire);
+      uint32_t index = buckets.heads[home(buckets, source, ident)].load(std::memory_order_acquire);  // partner: link()
+      while (index != kNone) {
+        Entry* entry = slot(index);
+        // In this order: whoever sees the source of one that comes anew sees its ident.
+        if (entry->source.load(std::memory_order_acquire) == source &&
+            entry->ident.load(std::memory_order_relaxed) == ident)
+          return entry;
+        index = entry->next.load(std::memory_order_acquire);
+      }
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (version_.load(std::memory_order_relaxed) == version) return nullptr;
+    }
+  }
   // Null if it is gone.
   Entry* at(Reference reference) const {
     Entry* entry = slot(reference.index);

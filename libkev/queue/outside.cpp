@@ -10,14 +10,10 @@
 
 namespace kev::queue {
 
-namespace {
-
-void set(Queue& queue) {
+void set_outside(Queue& queue) {
   uint64_t one = 1;
   if (queue.outside_set.exchange(1, std::memory_order_seq_cst) == 0) os::write(queue.outside_bell, &one, sizeof one);
 }
-
-}  // namespace
 
 int open_outside(Queue& queue) {
   if (queue.outside >= 0) return queue.outside;
@@ -41,8 +37,7 @@ int open_outside(Queue& queue) {
   return set;
 }
 
-void settle_outside(Queue& queue) {
-  if (queue.has_outside.load(std::memory_order_relaxed) == 0) return;
+void settle_outside_slowly(Queue& queue) {
   collect(queue);
   if (timer_left(queue) == INT64_MAX) {
     clear_alarm(queue);
@@ -51,7 +46,7 @@ void settle_outside(Queue& queue) {
     arm_for_sleep(queue, ignored, false);
   }
   if (count_ready(queue, 1) != 0) {
-    set(queue);
+    set_outside(queue);
     return;
   }
   if (queue.outside_set.load(std::memory_order_relaxed) != 0) {
@@ -60,11 +55,7 @@ void settle_outside(Queue& queue) {
     queue.outside_set.store(0, std::memory_order_seq_cst);
   }
   // What was posted since then found it set.
-  if (count_ready(queue, 1) != 0 || queue.posted.load(std::memory_order_seq_cst) != kNone) set(queue);
-}
-
-void post_outside(Queue& queue) {
-  if (queue.has_outside.load(std::memory_order_seq_cst) != 0) set(queue);
+  if (count_ready(queue, 1) != 0 || queue.posted.load(std::memory_order_seq_cst) != kNone) set_outside(queue);
 }
 
 }  // namespace kev::queue

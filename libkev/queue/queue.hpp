@@ -115,7 +115,15 @@ void publish(Queue& queue, Entry& entry);
 bool publish_posted(Queue& queue, Entry& entry, int64_t result, const uint64_t data[3], const void* detail,
                     uint32_t detail_size);
 // What is due, was added up, or waited for room, goes into the ring.
-void collect(Queue& queue);
+void collect_slowly(Queue& queue);
+inline bool needs_collecting(const Queue& queue) {
+  return queue.pending_first.load(std::memory_order_relaxed) != kNone || queue.signal_is_held ||
+         queue.posted.load(std::memory_order_relaxed) != kNone || !queue.wheels[0].empty() ||
+         !queue.wheels[1].empty() || !queue.wheels[2].empty();
+}
+inline void collect(Queue& queue) {
+  if (needs_collecting(queue)) collect_slowly(queue);
+}
 // It no longer waits for room.
 void unlink_pending(Queue& queue, Entry& entry);
 // Whether something may stand that nobody has claimed. Without the lock.
@@ -125,7 +133,14 @@ inline bool stands(const Queue& queue) {
          queue.pending_first.load(std::memory_order_relaxed) != kNone;
 }
 // Wakes who is to be woken for what was published. Without the lock.
-void announce(Queue& queue, bool all);
+inline void announce(Queue& queue, bool all) {
+  uint32_t sleepers = queue.bell.sleepers();
+  if (sleepers == 0) return;
+  if (all && sleepers > 1)
+    queue.bell.request(sleepers - 1);
+  else
+    queue.bell.notify();
+}
 
 // ---- claim.cpp: how things are taken ----
 
@@ -213,11 +228,17 @@ void report_futex(Queue& queue, Entry& entry, uint32_t what, uint32_t seen);
 // ---- outside.cpp: kev_fd ----
 
 // The bell of kev_fd() says whether something stands. With the lock held.
-void settle_outside(Queue& queue);
+void settle_outside_slowly(Queue& queue);
+inline void settle_outside(Queue& queue) {
+  if (queue.has_outside.load(std::memory_order_relaxed) != 0) settle_outside_slowly(queue);
+}
 // 0 or more: the descriptor; -errno.
 int open_outside(Queue& queue);
 // Something was posted. Without the lock.
-void post_outside(Queue& queue);
+void set_outside(Queue& queue);
+inline void post_outside(Queue& queue) {
+  if (queue.has_outside.load(std::memory_order_seq_cst) != 0) set_outside(queue);
+}
 
 // ---- create.cpp, handles.cpp ----
 

@@ -92,7 +92,7 @@ bool publish_posted(Queue& queue, Entry& entry, int64_t result, const uint64_t d
   });
 }
 
-void collect(Queue& queue) {
+void collect_slowly(Queue& queue) {
   while (queue.pending_first.load(std::memory_order_relaxed) != kNone) {
     Entry& entry = *queue.table.slot(queue.pending_first.load(std::memory_order_relaxed));
     if (!put(queue, entry.reference(), entry.dying ? Kind::notice : Kind::standing)) break;
@@ -101,13 +101,6 @@ void collect(Queue& queue) {
   if (queue.signal_is_held) read_signals(queue);
   if (queue.posted.load(std::memory_order_relaxed) != kNone) drain_posted(queue);
   expire_timers(queue);
-}
-
-void announce(Queue& queue, bool all) {
-  if (all && queue.bell.sleepers() > 1)
-    queue.bell.request(queue.bell.sleepers() - 1);
-  else
-    queue.bell.notify();
 }
 
 }  // namespace kev::queue

@@ -11,7 +11,7 @@ namespace kev::queue {
 
 namespace {
 
-constexpr uint32_t kLookEvery = 64;   // waits that the ring serves, for one look at the kernel
+constexpr uint32_t kLookEvery = 256;  // waits that the ring serves, for one look at the kernel
 constexpr uint32_t kProbeEvery = 16;  // sleeps, for one look before
 
 // Whoever is left to be woken.
@@ -102,7 +102,7 @@ class Waiter {
       Locked locked(queue_.lock);
       collect(queue_);
       result = take_now(at_once);
-      if (result == kNothing ? must_look(look, at_once) : ++queue_.unlooked >= kLookEvery) {
+      if (result == kNothing ? must_look(look, at_once) : ++queue_.unlooked >= kLookEvery && queue_.watcher.has_armed()) {
         // Straight into the caller's hands, if one event is enough for him.
         bool direct = wait_.out != nullptr && result == kNothing && enough() == 1;
         int handed = harvest(queue_, direct ? wait_.out : nullptr, direct ? wait_.max : 0);
@@ -215,8 +215,20 @@ class Waiter {
 
 }  // namespace
 
+unsigned take_quickly(Queue& queue, kev_event* out, unsigned min, unsigned max) {
+  if (min > 1 || is_shut(queue)) return 0;
+  queue.lock.lock();
+  bool is_plain = !needs_collecting(queue) && queue.returned.load(std::memory_order_relaxed) == 0 &&
+                  queue.has_outside.load(std::memory_order_relaxed) == 0 && queue.bell.sleepers() == 0;
+  unsigned count = 0;
+  if (is_plain && (!queue.watcher.has_armed() || ++queue.unlooked < kLookEvery)) count = take(queue, out, max);
+  queue.lock.unlock();
+  // Who goes to sleep while this one takes has looked at the ring after it said so.
+  if (count != 0) pass_on(queue);
+  return count;
+}
+
 int wait_on(Queue& queue, const Wait& wait) {
-  pthread_testcancel();
   return Waiter(queue, wait).run();
 }
 

@@ -58,7 +58,7 @@ int Watcher::control(int operation, int fd, uint32_t bits, uint64_t token) {
 int Watcher::open(bool single) {
   int error = watched_ = os::epoll_create1(EPOLL_CLOEXEC);
   if (error >= 0) error = bell_ = os::eventfd(0, O_CLOEXEC | O_NONBLOCK);
-  if (error >= 0 && single) error = arm(bell_, EPOLLIN | EPOLLET, token_of(Internal::bell));
+  if (error >= 0 && single) error = control(EPOLL_CTL_ADD, bell_, EPOLLIN | EPOLLET, token_of(Internal::bell));
   if (error >= 0 && !single) {
     error = sleep_ = os::epoll_create1(EPOLL_CLOEXEC);
     epoll_event event = {};

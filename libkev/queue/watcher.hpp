@@ -37,9 +37,15 @@ class Watcher {
   uint32_t descriptors() const { return is_single() ? 2 : 3; }
 
   // epoll_ctl's errors. `bits` as epoll's, EPOLLET and EPOLLONESHOT among them.
-  int arm(int fd, uint32_t bits, uint64_t token) { return control(EPOLL_CTL_ADD, fd, bits, token); }
+  int arm(int fd, uint32_t bits, uint64_t token) {
+    has_armed_ = true;
+    return control(EPOLL_CTL_ADD, fd, bits, token);
+  }
   int change(int fd, uint32_t bits, uint64_t token) { return control(EPOLL_CTL_MOD, fd, bits, token); }
   int disarm(int fd) { return control(EPOLL_CTL_DEL, fd, 0, 0); }
+
+  // Whether the kernel was ever asked to watch anything.
+  bool has_armed() const { return has_armed_; }
 
   // What stands now, up to `max` (at most kBatch).
   int harvest(epoll_event* events, int max);
@@ -54,6 +60,7 @@ class Watcher {
   int control(int operation, int fd, uint32_t bits, uint64_t token);
 
   int watched_ = -1, sleep_ = -1, bell_ = -1;
+  bool has_armed_ = false;
 };
 
 }  // namespace kev::queue

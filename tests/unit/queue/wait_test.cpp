@@ -103,7 +103,7 @@ TEST_P(WaitTest, LooksAtTheKernelNowAndThenThoughTheRingIsNeverEmpty) {
   ASSERT_EQ(0, kev_add_user(q, 1, 0, 0));
   bool found = false;
   ASSERT_EQ(0, kev_post(q, 1, 0, nullptr));
-  for (int i = 0; i < 200 && !found; ++i) {
+  for (int i = 0; i < 1000 && !found; ++i) {
     ASSERT_EQ(0, kev_post(q, 1, i, nullptr));
     for (const kev_event& one : queue.wait(0, 1)) found |= one.source == KEV_SOURCE_FD;
   }
