@@ -93,5 +93,6 @@ void add_descriptor_cases(Cases& cases);
 void add_cancel_cases(Cases& cases);
 void add_thread_cases(Cases& cases);
 void add_process_cases(Cases& cases);
+void add_native_cases(Cases& cases);
 
 }  // namespace kev::bench

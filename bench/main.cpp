@@ -25,6 +25,7 @@ Cases all_cases() {
   add_cancel_cases(cases);
   add_thread_cases(cases);
   add_process_cases(cases);
+  add_native_cases(cases);
   return cases;
 }
 

@@ -61,7 +61,8 @@ void take_back(Entry& entry, kev_event& event) {
 }
 
 // Makes the event at `position` in `event`. False: it is of no registration that still is. Who claims it holds it next.
-[[gnu::always_inline]] inline bool make(Queue& queue, uint64_t position, const Record& record, kev_event& event, Detail* detail) {
+[[gnu::always_inline]] inline bool make(Queue& queue, uint64_t position, const Record& record, kev_event& event,
+                                        Detail* detail) {
   kev_event& in_ring = queue.events[queue.ring.place(position)];
   if (&event != &in_ring) event.time_ns = in_ring.time_ns;
   Entry* entry = queue.table.slot(record.reference.index);
@@ -171,15 +172,29 @@ bool hand_over(Queue& queue, Entry& entry, kev_event& out) {
   return true;
 }
 
-unsigned count_ready(Queue& queue, unsigned most) {
+unsigned count_ready(Queue& queue, unsigned most, uint32_t* looked_at) {
   unsigned count = queue.returned.load(std::memory_order_relaxed);
-  for (uint64_t position = queue.ring.head(); count < most; ++position) {
+  uint64_t position = queue.ring.head();
+  for (; count < most; ++position) {
     Record* record = queue.ring.published(position);
     if (record == nullptr) break;
     Entry* entry = queue.table.at(record->reference);
     if (entry != nullptr && !entry->spent) ++count;
   }
+  if (looked_at != nullptr) *looked_at = static_cast<uint32_t>(position - queue.ring.head());
   return count;
+}
+
+void sweep(Queue& queue) {
+  uint64_t position = queue.ring.head();
+  for (;; ++position) {
+    Record* record = queue.ring.published(position);
+    if (record == nullptr) break;
+    Entry* entry = queue.table.at(record->reference);
+    if (entry != nullptr && !entry->spent) break;
+    queue.ring.commit(position);
+  }
+  queue.ring.claim_to(position);
 }
 
 unsigned take(Queue& queue, kev_event* out, unsigned max) {

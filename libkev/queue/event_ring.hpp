@@ -7,8 +7,8 @@
 //   turn == position + capacity  committed: free for the next round
 //
 // so slots are given back in any order and taken in order, and nothing is overwritten. Producers: any thread, any
-// signal handler. Consumers: one at a time (the queue's lock). A producer that is stopped between its two steps lets those
-// behind it wait; it has no more than a copy to make. `Atomic` is std::atomic but in the model test.
+// signal handler. Consumers: one at a time (the queue's lock). A producer that is stopped between its two steps lets
+// those behind it wait; it has no more than a copy to make. `Atomic` is std::atomic but in the model test.
 #pragma once
 
 #include <atomic>

@@ -52,7 +52,7 @@ int harvest(Queue& queue, kev_event* out, unsigned max) {
   uint32_t ready = queue.ring.ready();
   unsigned room = max + (ready < queue.ring.capacity() ? queue.ring.capacity() - ready : 0);
   if (room == 0) {
-    queue.more = true;
+    queue.more.store(true, std::memory_order_relaxed);
     return 0;
   }
   epoll_event events[Watcher::kBatch];
@@ -64,10 +64,10 @@ int harvest(Queue& queue, kev_event* out, unsigned max) {
   ++queue.kernel_waits;
   queue.unlooked = 0;
   if (count < 0) {
-    queue.more = true;
+    queue.more.store(true, std::memory_order_relaxed);
     return count == -EINTR ? 0 : count;
   }
-  queue.more = count == wanted;
+  queue.more.store(count == wanted, std::memory_order_relaxed);
   for (int i = 0; i < count; ++i)
     if (events[i].data.u64 == token_of(Internal::bell)) queue.bell.heard();
   return static_cast<int>(process(queue, events, count, out, max));

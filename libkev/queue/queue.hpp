@@ -76,7 +76,7 @@ struct kev_queue {
   std::atomic<uint32_t> pending_first{kev::queue::kNone};
   uint32_t pending_last = kev::queue::kNone;
 
-  bool more = false;       // the kernel may have more than the last harvest took
+  std::atomic<bool> more{false};  // the kernel may have more than the last harvest took
   bool level_out = false;  // something level-triggered was reported since it was last seen quiet
   bool wake_all = false;   // something that is to wake all was published
   bool probe_pays = true;  // with KEV_Q_SINGLE: looking before sleeping found something
@@ -146,8 +146,10 @@ inline void announce(Queue& queue, bool all) {
 
 // Moves up to `max` events into `out`, and is done with them.
 unsigned take(Queue& queue, kev_event* out, unsigned max);
-// How many could be taken, counted up to `most`.
-unsigned count_ready(Queue& queue, unsigned most);
+// How many could be taken, counted up to `most`; `looked_at`: slots of the ring that were published.
+unsigned count_ready(Queue& queue, unsigned most, uint32_t* looked_at = nullptr);
+// Events at the ring's beginning that nobody can take any more are dropped.
+void sweep(Queue& queue);
 unsigned claim(Queue& queue, unsigned max, kev_claim& claim, const void* owner);
 ClaimRecord* find_claim(Queue& queue, const kev_claim& claim);
 void commit(Queue& queue, ClaimRecord& record);

@@ -112,7 +112,7 @@ void read_signals(Queue& queue) {
     }
   }
   // It stays readable: the next look finds it.
-  queue.more = true;
+  queue.more.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace kev::queue

@@ -16,7 +16,8 @@ constexpr uint32_t kProbeEvery = 16;  // sleeps, for one look before
 
 // Whoever is left to be woken.
 void pass_on(Queue& queue) {
-  if (queue.bell.sleepers() != 0 && (stands(queue) || queue.more || queue.bell.is_requested() || is_shut(queue)))
+  if (queue.bell.sleepers() == 0) return;
+  if (stands(queue) || queue.more.load(std::memory_order_relaxed) || queue.bell.is_requested() || is_shut(queue))
     queue.bell.notify();
 }
 
@@ -28,7 +29,7 @@ void give_back(void* context, const epoll_event* events, int count) {
     bool rang = false;
     for (int i = 0; i < count; ++i) rang |= events[i].data.u64 == token_of(Internal::bell);
     queue.bell.woken(rang);
-    queue.more = true;
+    queue.more.store(true, std::memory_order_relaxed);
     if (queue.watcher.is_single()) process(queue, events, count, nullptr, 0);
     settle_outside(queue);
   }
@@ -80,16 +81,19 @@ class Waiter {
   // With the lock: takes if there is enough, or whatever there is if `anything`. kNothing: there was not.
   int take_now(bool anything) {
     if (wait_.out == nullptr) {
+      sweep(queue_);
       if (count_ready(queue_, 1) != 0 || queue_.ring.tail() != wait_.seen) return 1;
       return kNothing;
     }
-    if (!anything && enough() > 1 && count_ready(queue_, enough()) < enough()) return kNothing;
+    // What finds no room will not come while the ring is not emptied.
+    anything |= queue_.pending_first.load(std::memory_order_relaxed) != kNone;
+    if (!anything && enough() > 1 && count_ready(queue_, enough(), &looked_at_) < enough()) return kNothing;
     unsigned count = take(queue_, wait_.out, wait_.max);
     return count == 0 ? kNothing : static_cast<int>(count);
   }
 
   bool must_look(bool look, bool at_once) const {
-    if (at_once || look || queue_.more) return true;
+    if (at_once || look || queue_.more.load(std::memory_order_relaxed)) return true;
     if (queue_.watcher.is_single()) return queue_.probe_pays;
     return queue_.level_out;
   }
@@ -102,7 +106,8 @@ class Waiter {
       Locked locked(queue_.lock);
       collect(queue_);
       result = take_now(at_once);
-      if (result == kNothing ? must_look(look, at_once) : ++queue_.unlooked >= kLookEvery && queue_.watcher.has_armed()) {
+      bool is_due = ++queue_.unlooked >= kLookEvery && queue_.watcher.has_armed();
+      if (result == kNothing ? must_look(look, at_once) : is_due) {
         // Straight into the caller's hands, if one event is enough for him.
         bool direct = wait_.out != nullptr && result == kNothing && enough() == 1;
         int handed = harvest(queue_, direct ? wait_.out : nullptr, direct ? wait_.max : 0);
@@ -165,8 +170,14 @@ class Waiter {
     timespec time;
     int64_t timeout;
     int max = Watcher::kBatch;
+    // A wait that needs several leaves them in the ring, and what is level-triggered among them would not let it sleep.
+    bool takes = queue_.watcher.is_single() && enough() == 1;
     {
       Locked locked(queue_.lock);
+      if (!takes) {
+        int error = queue_.watcher.open_sleep_set();
+        if (error < 0) return error;
+      }
       timeout = wait_.deadline.left();
       bool alone = queue_.watcher.is_single() || queue_.bell.sleepers() == 0;
       // From here on it is seen by who makes a timer.
@@ -176,7 +187,7 @@ class Waiter {
       uint32_t ready = queue_.ring.ready(), room = ready < capacity() ? capacity() - ready : 1;
       // What is left with the kernel is newer when it is taken.
       if (wait_.out != nullptr && wait_.max < room) room = wait_.max;
-      if (queue_.watcher.is_single() && room < static_cast<uint32_t>(max)) max = static_cast<int>(room);
+      if (room < static_cast<uint32_t>(max)) max = static_cast<int>(room);
       if (++queue_.sleeps_in_turn % kProbeEvery == 0) queue_.probe_pays = true;
     }
     // What came since the ring was looked at.
@@ -186,15 +197,15 @@ class Waiter {
     }
     time = {timeout / wait::Deadline::kSecond, timeout % wait::Deadline::kSecond};
     const timespec* until = timeout == INT64_MAX ? nullptr : &time;
-    int count = queue_.watcher.sleep(events, max, until, wait_.mask, give_back, &queue_);
+    int count = queue_.watcher.sleep(takes, events, max, until, wait_.mask, give_back, &queue_);
     bool rang = false;
     for (int i = 0; i < count; ++i) rang |= events[i].data.u64 == token_of(Internal::bell);
     queue_.bell.woken(rang);
-    if (count > 0 && queue_.watcher.is_single()) {
+    if (count > 0 && takes) {
       Locked locked(queue_.lock);
       ++queue_.kernel_waits;
       queue_.level_out = false;
-      queue_.more = count == max;
+      queue_.more.store(count == max, std::memory_order_relaxed);
       process(queue_, events, count, nullptr, 0);
     }
     return count < 0 ? count : 0;
@@ -204,13 +215,12 @@ class Waiter {
   bool came_since() const {
     if (wait_.out == nullptr) return stands(queue_) || queue_.ring.tail() != wait_.seen;
     if (enough() == 1) return stands(queue_);
-    return queue_.ring.ready() + queue_.returned.load(std::memory_order_relaxed) >= enough() ||
-           queue_.posted.load(std::memory_order_seq_cst) != kNone ||
-           queue_.pending_first.load(std::memory_order_relaxed) != kNone;
+    return queue_.ring.ready() != looked_at_ || queue_.posted.load(std::memory_order_seq_cst) != kNone;
   }
 
   Queue& queue_;
   const Wait& wait_;
+  uint32_t looked_at_ = 0;  // in the ring, by a wait that needs several
 };
 
 }  // namespace

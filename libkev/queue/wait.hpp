@@ -17,8 +17,8 @@ struct Wait {
   const sigset_t* mask;
 };
 
-// kev_wait where the ring has enough and nothing else is to be seen to; 0: it is to go on with wait_on(). No cancellation
-// point.
+// kev_wait where the ring has enough and nothing else is to be seen to; 0: it is to go on with wait_on(). No
+// cancellation point.
 unsigned take_quickly(Queue& queue, kev_event* out, unsigned min, unsigned max);
 
 // The count of events (kev_wait), 1 or 0 (kev_sleep), or -errno.

@@ -56,20 +56,28 @@ int Watcher::control(int operation, int fd, uint32_t bits, uint64_t token) {
 }
 
 int Watcher::open(bool single) {
+  single_ = single;
   int error = watched_ = os::epoll_create1(EPOLL_CLOEXEC);
   if (error >= 0) error = bell_ = os::eventfd(0, O_CLOEXEC | O_NONBLOCK);
   if (error >= 0 && single) error = control(EPOLL_CTL_ADD, bell_, EPOLLIN | EPOLLET, token_of(Internal::bell));
-  if (error >= 0 && !single) {
-    error = sleep_ = os::epoll_create1(EPOLL_CLOEXEC);
-    epoll_event event = {};
-    event.events = EPOLLIN | EPOLLET;
-    event.data.u64 = token_of(Internal::bell);
-    if (error >= 0) error = os::epoll_ctl(sleep_, EPOLL_CTL_ADD, bell_, &event);
-    event.data.u64 = token_of(Internal::watched);
-    if (error >= 0) error = os::epoll_ctl(sleep_, EPOLL_CTL_ADD, watched_, &event);
-  }
+  if (error >= 0 && !single) error = open_sleep_set();
   if (error < 0) close();
   return error < 0 ? error : 0;
+}
+
+int Watcher::open_sleep_set() {
+  if (sleep_ >= 0) return 0;
+  int set = os::epoll_create1(EPOLL_CLOEXEC);
+  if (set < 0) return set;
+  epoll_event event = {};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.u64 = token_of(Internal::bell);
+  int error = os::epoll_ctl(set, EPOLL_CTL_ADD, bell_, &event);
+  event.data.u64 = token_of(Internal::watched);
+  if (error >= 0) error = os::epoll_ctl(set, EPOLL_CTL_ADD, watched_, &event);
+  if (error >= 0) sleep_ = set;
+  else os::close(set);
+  return error;
 }
 
 void Watcher::close() {
@@ -83,9 +91,9 @@ int Watcher::harvest(epoll_event* events, int max) {
   return os::epoll_harvest(watched_, events, max < kBatch ? max : kBatch);
 }
 
-int Watcher::sleep(epoll_event* events, int max, const timespec* timeout, const sigset_t* mask,
+int Watcher::sleep(bool takes, epoll_event* events, int max, const timespec* timeout, const sigset_t* mask,
                    void (*cancelled)(void* context, const epoll_event* events, int count), void* context) {
-  Sleep sleep = {is_single() ? watched_ : sleep_, events, is_single() ? max : 1, timeout, mask, cancelled, context};
+  Sleep sleep = {takes ? watched_ : sleep_, events, takes ? max : 1, timeout, mask, cancelled, context};
   for (int i = 0; i < sleep.max; ++i) events[i].data.u64 = kUntouched;
   return sleep_as_point(sleep);
 }

@@ -4,8 +4,8 @@
 //
 //   watched set   every descriptor of the queue's sources, each with a token
 //   sleep set     the watched set and the bell, both edge-triggered: one event, or one ring, wakes one sleeper, who
-//                 takes nothing by waking up. With KEV_Q_SINGLE there is none: the bell is watched, too, and the one
-//                 sleeper takes the events with the same call.
+//                 takes nothing by waking up. With KEV_Q_SINGLE there is none until a wait needs several events: the
+//                 bell is watched, too, and the one sleeper takes the events with the same call.
 //
 // Threads: arm, change, disarm and harvest by the holder of the queue's lock; sleep by anybody without it.
 #pragma once
@@ -33,8 +33,10 @@ class Watcher {
 
   int bell() const { return bell_; }
   int watched() const { return watched_; }
-  bool is_single() const { return sleep_ < 0; }
-  uint32_t descriptors() const { return is_single() ? 2 : 3; }
+  bool is_single() const { return single_; }
+  uint32_t descriptors() const { return sleep_ < 0 ? 2 : 3; }
+  // Makes the sleep set if there is none. 0 or -errno.
+  int open_sleep_set();
 
   // epoll_ctl's errors. `bits` as epoll's, EPOLLET and EPOLLONESHOT among them.
   int arm(int fd, uint32_t bits, uint64_t token) {
@@ -50,16 +52,17 @@ class Watcher {
   // What stands now, up to `max` (at most kBatch).
   int harvest(epoll_event* events, int max);
 
-  // Sleeps, as a cancellation point, until something is ready, the timeout (null: never) or -EINTR. With KEV_Q_SINGLE
-  // `events` are what harvest() gives, else one that tells the bell from the watched set. Should the thread be
-  // cancelled, `cancelled(context, events, count)` is called first, with what was taken.
-  int sleep(epoll_event* events, int max, const timespec* timeout, const sigset_t* mask,
+  // Sleeps, as a cancellation point, until something is ready, the timeout (null: never) or -EINTR. With `takes`, which
+  // KEV_Q_SINGLE allows, `events` are what harvest() gives, else one that tells the bell from the watched set. Should
+  // the thread be cancelled, `cancelled(context, events, count)` is called first, with what was taken.
+  int sleep(bool takes, epoll_event* events, int max, const timespec* timeout, const sigset_t* mask,
             void (*cancelled)(void* context, const epoll_event* events, int count), void* context);
 
  private:
   int control(int operation, int fd, uint32_t bits, uint64_t token);
 
   int watched_ = -1, sleep_ = -1, bell_ = -1;
+  bool single_ = false;
   bool has_armed_ = false;
 };
 

@@ -78,6 +78,31 @@ TEST_P(WaitTest, WaitsForAMinimumAndTakesWhatThereIsAtTheDeadline) {
   poster.join();
 }
 
+TEST_P(WaitTest, AMinimumDoesNotSpinOnWhatStandsAlready) {
+  Descriptor event = make_event(1);
+  ASSERT_EQ(0, kev_add_fd(q, event.get(), KEV_IN, 0, 0));
+  std::int64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
+  EXPECT_EQ(1u, queue.wait(100 * kMillisecond, 8, 2).size());
+  EXPECT_GT(30 * kMillisecond, now_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+}
+
+TEST_P(WaitTest, WhatWasDeletedDoesNotKeepASleeperAwake) {
+  ASSERT_EQ(0, kev_add_user(q, 1, 0, 0));
+  ASSERT_EQ(0, kev_add_user(q, 2, 0, 0));
+  ASSERT_EQ(0, kev_post(q, 2, 0, nullptr));
+  ASSERT_EQ(0, kev_post(q, 1, 0, nullptr));
+  ASSERT_EQ(0, kev_post(q, 1, 0, nullptr));
+  ASSERT_EQ(0, kev_delete(q, KEV_SOURCE_USER, 1));
+  std::int64_t before = now_ns(CLOCK_THREAD_CPUTIME_ID);
+  EXPECT_EQ(1u, queue.wait(50 * kMillisecond, 8, 2).size());
+  ASSERT_EQ(0, kev_add_user(q, 1, 0, 0));
+  ASSERT_EQ(0, kev_post(q, 1, 0, nullptr));
+  ASSERT_EQ(0, kev_delete(q, KEV_SOURCE_USER, 1));
+  kev_deadline deadline = from_now(50 * kMillisecond);
+  EXPECT_EQ(0, kev_sleep(q, kev_index(q), &deadline, nullptr));
+  EXPECT_GT(30 * kMillisecond, now_ns(CLOCK_THREAD_CPUTIME_ID) - before);
+}
+
 TEST_P(WaitTest, AMinimumBeyondTheRingIsTheRing) {
   Queue small(GetParam().flags, 2, GetParam().outside);
   ASSERT_EQ(0, kev_add_user(small.get(), 1, 0, 0));
