@@ -75,6 +75,13 @@ class LibraryTest(unittest.TestCase):
         exported = {line.split()[0] for line in lines} - {'KEV_1.0'}
         self.assertEqual(exported, {name + '@@KEV_1.0' for name in mapped()})
 
+    def test_its_abi_is_the_one_that_was_agreed_on(self):
+        need('abidiff')
+        # 4 and 8 of abidiff's bits: something has changed; it changes the ABI.
+        done = output_of('abidiff', '--headers-dir2', ROOT / 'include', '--drop-private-types',
+                         ROOT / 'tests' / 'abi' / 'libkev.so.1.abi', self.library)
+        self.assertEqual(done.returncode, 0, done.stdout + 'scripts/abi-baseline says how a change is accepted')
+
     def test_it_needs_libc_alone(self):
         need('readelf')
         dynamic = output_of('readelf', '-W', '-d', self.library).stdout
