@@ -29,8 +29,8 @@ inline int epoll_harvest(int epfd, epoll_event* events, int max) {
 // Sleeps until something is ready, and takes it. `timeout` null: for ever. Where the kernel is older than the call
 // (5.11), to the next millisecond.
 inline int epoll_sleep(int epfd, epoll_event* events, int max, const timespec* timeout, const sigset_t* mask) {
-  constexpr long kSigsetBytes = 8;
-  int result = static_cast<int>(arch::syscall(SYS_epoll_pwait2, epfd, reinterpret_cast<long>(events), max,
+  constexpr long kSigsetBytes = 8, kPwait2 = 441;  // on every architecture; newer than some systems' headers
+  int result = static_cast<int>(arch::syscall(kPwait2, epfd, reinterpret_cast<long>(events), max,
                                               reinterpret_cast<long>(timeout), reinterpret_cast<long>(mask),
                                               kSigsetBytes));
   if (result != -ENOSYS) return result;
