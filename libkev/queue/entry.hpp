@@ -26,7 +26,8 @@ struct Reference {
   }
 };
 
-struct Entry {
+// What every event looks at stands in its first cache line.
+struct alignas(64) Entry {
   std::atomic<uint64_t> ident{0};
   std::atomic<uint32_t> source{0};      // 0: free, or on its way out
   std::atomic<uint32_t> generation{0};  // moves when it goes

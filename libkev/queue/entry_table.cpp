@@ -71,7 +71,7 @@ Entry* EntryTable::insert(uint32_t source, uint64_t ident) {
       while (chunk < kChunks && chunks_[chunk] != nullptr) ++chunk;
       if (chunk == kChunks) return nullptr;
       size_t count = size_t{kFirst} << chunk;
-      void* memory = std::malloc(count * sizeof(Entry));
+      void* memory = std::aligned_alloc(alignof(Entry), count * sizeof(Entry));
       if (memory == nullptr) return nullptr;
       Entry* entries = static_cast<Entry*>(memory);
       for (size_t i = 0; i < count; ++i) (::new (entries + i) Entry)->index = available_ + static_cast<uint32_t>(i);

@@ -19,6 +19,24 @@ void process_internal(Queue& queue, Internal what) {
   }
 }
 
+// The common case of hand_over(): a descriptor that is reported as it is, and stays.
+bool is_plain(const Entry& entry, uint32_t flags) {
+  constexpr uint32_t kMore = KEV_ONESHOT | KEV_DISPATCH | KEV_RECHECK | KEV_DATA | KEV_WAKE_ALL;
+  return entry.source.load(std::memory_order_relaxed) == KEV_SOURCE_FD && (flags & kMore) == 0;
+}
+
+void fill_plain(Entry& entry, uint32_t bits, uint64_t now, kev_event& out) {
+  out.ident = entry.ident.load(std::memory_order_relaxed);
+  out.udata = entry.udata;
+  out.result = 0;
+  out.data[0] = bits;
+  out.data[1] = out.data[2] = 0;
+  out.time_ns = now;
+  out.source = KEV_SOURCE_FD;
+  out.flags = (bits & (KEV_HUP | KEV_RDHUP)) != 0 ? KEV_E_EOF : 0;
+  out.what = bits;
+}
+
 }  // namespace
 
 unsigned process(Queue& queue, const epoll_event* events, int count, kev_event* out, unsigned max) {
@@ -33,6 +51,12 @@ unsigned process(Queue& queue, const epoll_event* events, int count, kev_event* 
     Entry* entry = queue.table.at(reference);
     if (entry == nullptr || !entry->enabled.load(std::memory_order_relaxed)) continue;
     uint32_t flags = entry->flags.load(std::memory_order_relaxed);
+    if (handed < max && is_plain(*entry, flags) && !entry->queued) {
+      fill_plain(*entry, events[i].events | entry->bits, now, out[handed++]);
+      entry->bits = 0;
+      queue.level_out |= (flags & KEV_EDGE) == 0;
+      continue;
+    }
     entry->bits |= events[i].events;
     if ((flags & (KEV_EDGE | KEV_ONESHOT | KEV_DISPATCH)) == 0) queue.level_out = true;
     if ((flags & KEV_DISPATCH) != 0) entry->enabled.store(false, std::memory_order_relaxed);
