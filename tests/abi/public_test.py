@@ -99,10 +99,10 @@ class LibraryTest(unittest.TestCase):
 
 
 class HeaderTest(unittest.TestCase):
-    def compile(self, compiler, language, standard, header):
+    def compile(self, compiler, language, standard, header, *options):
         need(compiler)
         done = output_of(compiler, '-x', language, '-std=' + standard, '-Wall', '-Wextra', '-pedantic', '-Werror',
-                         '-fsyntax-only', '-I', ROOT / 'include', '-', input=f'#include <kev/{header}>\n')
+                         '-fsyntax-only', *options, '-I', ROOT / 'include', '-', input=f'#include <kev/{header}>\n')
         self.assertEqual((done.returncode, done.stdout), (0, ''))
 
     def test_each_compiles_alone_as_strict_c_and_as_cpp(self):
@@ -113,6 +113,12 @@ class HeaderTest(unittest.TestCase):
                         self.compile(compiler, 'c', standard, header)
                     for standard in ('c++11', 'c++20'):
                         self.compile(compiler, 'c++', standard, header)
+
+    def test_the_face_compiles_alone_with_and_without_exceptions(self):
+        self.compile('gcc', 'c++', 'c++20', 'coroutine.hpp')
+        for compiler in ('gcc', 'clang'):
+            if shutil.which(compiler):
+                self.compile(compiler, 'c++', 'c++20', 'kev.hpp', '-fno-exceptions')
 
 
 class PagesTest(unittest.TestCase):
