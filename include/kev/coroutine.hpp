@@ -428,7 +428,7 @@ class Loop {
   }
   // The frame ends with its wait: of a wake-up that was for one waiter somebody must hear.
   void abandon(Awaiter& one) noexcept {
-    bool is_woken = one.state_ == State::ready && one.event_.source == KEV_SOURCE_FUTEX && (one.event_.what & KEV_WOKEN) != 0;
+    bool is_woken = one.state_ == State::ready && one.event_.source == KEV_SOURCE_FUTEX;
     withdraw(one);
     if (!is_woken) return;
     int flag = (one.change_.flags & KEV_SHARED) != 0 ? 0 : FUTEX_PRIVATE_FLAG;
