@@ -115,7 +115,8 @@ void FutexHelper::loop(Queue& queue) {
         const auto* word = reinterpret_cast<const uint32_t*>(waiter.address);
         // Those that were deleted, disabled or given another value meanwhile are not what was waited for.
         if (entry == nullptr || !entry->enabled.load(std::memory_order_relaxed) || entry->value != waiter.value) {
-          if (woken == i + 1) wake_futex(word, (waiter.flags & kPrivate) == 0);
+          // Of words that are woken together the kernel names one.
+          if (woken >= 0) wake_futex(word, (waiter.flags & kPrivate) == 0);
           continue;
         }
         uint32_t seen = entry->value;

@@ -43,8 +43,9 @@ int enable_futex(Queue& queue, Entry& entry, bool enabled) {
 void stop_futex(Queue& queue, Entry& entry) {
   if (entry.enabled.load(std::memory_order_relaxed))
     queue.futexes.remove(queue, entry);
-  else if (entry.queued && (entry.bits & KEV_WOKEN) != 0)
-    wake_futex(word_of(entry), entry.has(KEV_SHARED));  // it was for one waiter, and that was not us
+  else if (entry.queued && entry.bits != 0)
+    // It was for one waiter, and that was not us. A change too: of words that are woken together the kernel names one.
+    wake_futex(word_of(entry), entry.has(KEV_SHARED));
 }
 
 void report_futex(Queue& queue, Entry& entry, uint32_t what, uint32_t seen) {

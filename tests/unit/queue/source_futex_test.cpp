@@ -117,4 +117,27 @@ TEST_P(SourceFutexTest, PassesOnAWakeUpThatWasNotDelivered) {
   EXPECT_EQ(0u, queue.wait().size());
 }
 
+// The kernel names one of them only.
+TEST_P(SourceFutexTest, DeletingPassesTheWakeUpOnThatCameWithAnothers) {
+  std::atomic<std::uint32_t> first{0}, second{0};
+  std::atomic<bool> is_awake{false};
+  ASSERT_EQ(0, add(first, 0));
+  ASSERT_EQ(0, add(second, 0));
+  sleep_ns(50 * kMillisecond);
+  std::thread other([&] {
+    ::syscall(SYS_futex, &second, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, nullptr, nullptr, 0);
+    is_awake = true;
+  });
+  sleep_ns(50 * kMillisecond);
+  // One waiter of each word, and `second` becomes 1.
+  EXPECT_EQ(2, ::syscall(SYS_futex, &first, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 1, 1L, &second,
+                         FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_EQ, 0)));
+  wait_until([&] { return queue.info().ready == 2; });
+  EXPECT_EQ(0, kev_delete(q, KEV_SOURCE_FUTEX, reinterpret_cast<std::uint64_t>(&second)));
+  for (int i = 0; i < 500 && !is_awake; ++i) sleep_ns(kMillisecond);
+  EXPECT_TRUE(is_awake) << "the queue took a wake-up with it";
+  while (!is_awake) wake(second);
+  other.join();
+}
+
 }  // namespace
