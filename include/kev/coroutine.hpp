@@ -1,14 +1,14 @@
 // Coroutines on a queue: `co_await loop.readable(fd)`, and so on for timers, signals, processes and futexes.
 //
-// Part of <kev/kev.hpp>. A Loop is a queue whose events resume coroutines, on the thread that runs it. All of a loop is that
-// thread's: its functions, what is awaited on it, and the frames that wait. Other threads and handlers may call stop() and
-// nothing else.
+// Part of <kev/kev.hpp>. A Loop is a queue whose events resume coroutines, on the thread that runs it. All of a loop is
+// that thread's: its functions, what is awaited on it, and the frames that wait. Other threads and handlers may call
+// stop() and nothing else.
 //
-// An await yields a kev::Event. What went wrong, at registering as well, is told in it: error(). With a deadline that passes
-// first it is std::errc::timed_out. Nothing here throws.
+// An await yields a kev::Event. What went wrong, at registering as well, is told in it: error(). With a deadline that
+// passes first it is std::errc::timed_out. Nothing here throws.
 //
-// A frame may be destroyed while it waits: what it had registered is deleted first, an event that came for it meanwhile is
-// dropped, and a wake-up of a futex is passed on to another waiter. That is how tasks are cancelled.
+// A frame may be destroyed while it waits: what it had registered is deleted first, an event that came for it meanwhile
+// is dropped, and a wake-up of a futex is passed on to another waiter. That is how tasks are cancelled.
 #ifndef KEV_COROUTINE_HPP
 #define KEV_COROUTINE_HPP
 
@@ -225,15 +225,15 @@ class Loop {
   Awaiter signal(int signo, const Deadline& deadline = {}) noexcept {
     return {*this, made(KEV_SOURCE_SIGNAL, static_cast<std::uint64_t>(static_cast<std::int64_t>(signo))), deadline};
   }
-  // The end of a process, by its number: event.result is the status, data[0] the code (CLD_EXITED, ...). A child is waited
-  // for, too, unless `flags` is 0.
+  // The end of a process, by its number: event.result is the status, data[0] the code (CLD_EXITED, ...). A child is
+  // waited for, too, unless `flags` is 0.
   Awaiter process(pid_t pid, const Deadline& deadline = {}, std::uint32_t flags = KEV_REAP) noexcept {
     kev_change change = made(KEV_SOURCE_PROCESS, static_cast<std::uint64_t>(static_cast<std::int64_t>(pid)));
     change.flags = flags;
     return {*this, change, deadline};
   }
-  // As FUTEX_WAIT: until the word is woken, or at once if it does not hold `value`. Look at the word again then. One frame
-  // at a time for a word: errc::file_exists for the second. `flags`: KEV_SHARED.
+  // As FUTEX_WAIT: until the word is woken, or at once if it does not hold `value`. Look at the word again then. One
+  // frame at a time for a word: errc::file_exists for the second. `flags`: KEV_SHARED.
   Awaiter futex(const std::uint32_t* word, std::uint32_t value, const Deadline& deadline = {},
                 std::uint32_t flags = 0) noexcept {
     kev_change change = made(KEV_SOURCE_FUTEX, reinterpret_cast<std::uintptr_t>(word));
@@ -255,8 +255,8 @@ class Loop {
     resume(frame);
     return id;
   }
-  // Ends a spawned task where it waits, with all that it awaits. From within a task this is done once that waits itself, so
-  // that a task may end itself, or one that waits for it. False: it has ended already.
+  // Ends a spawned task where it waits, with all that it awaits. From within a task this is done once that waits
+  // itself, so that a task may end itself, or one that waits for it. False: it has ended already.
   bool cancel(Id id) {
     if (roots_.find(id) == roots_.end()) return false;
     if (depth_ == 0)

@@ -1,7 +1,7 @@
 // libkev for C++20: queues and claims as move-only owners, deadlines from std::chrono, events as spans.
 //
-// Header-only, over the C API of <kev/kev.h>, whose contracts (threads, fork, signal handlers, cancellation) hold here as
-// well; what is said there is not said again. Coroutines stand in <kev/coroutine.hpp>, which this file includes.
+// Header-only, over the C API of <kev/kev.h>, whose contracts (threads, fork, signal handlers, cancellation) hold here
+// as well; what is said there is not said again. Coroutines stand in <kev/coroutine.hpp>, which this file includes.
 //
 // Errors: what only succeeds or fails returns std::error_code (generic category: compare with std::errc). What yields a
 // value returns kev::Result, which holds the value or the code. Nothing throws but Result::value() and Queue's
@@ -188,8 +188,8 @@ struct Options {
   std::uint32_t ring_entries = 0;  // a power of two; 0: the library's choice
 };
 
-// A queue. Ends with its owner, who sees to it that nobody waits on it and no claim stands then. An empty one (moved from,
-// or made of nullptr) answers std::errc::invalid_argument.
+// A queue. Ends with its owner, who sees to it that nobody waits on it and no claim stands then. An empty one (moved
+// from, or made of nullptr) answers std::errc::invalid_argument.
 class Queue {
  public:
   // Raises what create() returns.

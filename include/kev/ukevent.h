@@ -1,8 +1,9 @@
-/* The interface of Linux's kevent as it was proposed in 2006 (takes 24 to 37), over libkev: for programs written for it.
+/* The interface of Linux's kevent as it was proposed in 2006 (takes 24 to 37), over libkev: for programs of that time.
  *
- * Header-only, C11 with POSIX.1-2008; link with -lkev -pthread. Functions return -1 and set errno, as the system calls' wrappers did. One list
- * of queues is shared by all files of a program that include this. Not async-signal-safe. kevent_wait and
- * kevent_get_events are cancellation points, and take nothing then.
+ * Header-only, C11 with POSIX.1-2008; link with -lkev -pthread. Functions return -1 and set errno, as the system calls'
+ * wrappers did. One list of queues is shared by all files of a program that include this. Not async-signal-safe.
+ * kevent_wait and kevent_get_events are cancellation points, and take nothing then (with a min of more than 1: nothing
+ * that came since).
  *
  * What differs from the patches:
  *   - A queue is closed by kevent_close(), not close(). Its descriptor can be polled.
@@ -170,10 +171,10 @@ static inline int ukevent_add(struct ukevent_queue *q, struct ukevent *uk) {
   struct pollfd now = {(int)uk->id.raw[0], (short)ukevent_poll_bits(uk), 0};
   int is_ready = ukevent_is_fd(uk->type) && !(uk->req_flags & KEVENT_REQ_ALWAYS_QUEUE) && poll(&now, 1, 0) == 1 &&
                  !(now.revents & POLLNVAL);
-  if (is_ready) uk->ret_data[0] = (unsigned short)now.revents;
   struct ukevent_node *node = (struct ukevent_node *)calloc(1, sizeof *node);
   if (!node) return -ENOMEM;
   node->request = *uk;
+  if (is_ready) uk->ret_data[0] = (unsigned short)now.revents;
   int error = tsearch(node, &q->nodes, ukevent_compare) ? ukevent_change(q->queue, uk, KEV_ADD) : -ENOMEM;
   if (error == 0 && is_ready && (uk->req_flags & KEVENT_REQ_ONESHOT)) ukevent_change(q->queue, uk, KEV_DELETE);
   if (error < 0 || (is_ready && (uk->req_flags & KEVENT_REQ_ONESHOT))) ukevent_forget(q, node);
@@ -209,7 +210,8 @@ static inline int ukevent_translate(struct ukevent_queue *q, const kev_event *ev
   if (!node || (is_mark && !node->is_marked)) return 0;
   *out = node->request;
   out->ret_flags = KEVENT_RET_DONE;
-  out->ret_data[0] = is_mark ? 0 : event->source == KEV_SOURCE_TIMER ? (uint32_t)event->result : (uint32_t)event->data[0];
+  if (!is_mark) out->ret_data[0] = (uint32_t)event->data[0];
+  if (event->source == KEV_SOURCE_TIMER) out->ret_data[0] = (uint32_t)event->result;
   if (event->flags & KEV_E_ERROR) {
     out->ret_flags |= KEVENT_RET_BROKEN;
     out->ret_data[1] = (uint32_t)-event->result;
@@ -237,13 +239,13 @@ static inline unsigned ukevent_room(const struct ukevent_queue *q) {
   return q->size - 1 - (q->ring->ring_kidx + q->size - q->uidx) % q->size;
 }
 static inline void ukevent_unlock(void *lock) { pthread_mutex_unlock((pthread_mutex_t *)lock); }
-static inline void ukevent_awake(void *q) { __atomic_sub_fetch(&((struct ukevent_queue *)q)->sleepers, 1, __ATOMIC_SEQ_CST); }
+static inline void ukevent_awake(void *sleepers) { __atomic_sub_fetch((unsigned *)sleepers, 1, __ATOMIC_SEQ_CST); }
 
 /* 1: something stands, or may; 0: the time is over, or woken; -errno. */
 static inline int ukevent_sleep(struct ukevent_queue *q, uint64_t seen, const kev_deadline *until) {
   int result;
   __atomic_add_fetch(&q->sleepers, 1, __ATOMIC_SEQ_CST);
-  pthread_cleanup_push(ukevent_awake, q);
+  pthread_cleanup_push(ukevent_awake, &q->sleepers);
   result = kev_sleep(q->queue, seen, until, NULL);
   pthread_cleanup_pop(1);
   return result;
@@ -342,14 +344,15 @@ static inline int kevent_close(int fd) {
   return 0;
 }
 
-/* Tries all. Entries that failed (BROKEN | DONE, errno in ret_data[1]), or that ADD found ready (DONE), are written back to
- * the front of `events`; returns how many. */
+/* Tries all. Entries that failed (BROKEN | DONE, errno in ret_data[1]), or that ADD found ready (DONE), are written
+ * back to the front of `events`; returns how many. */
 static inline int kevent_ctl(int fd, unsigned cmd, unsigned count, struct ukevent *events) {
   struct ukevent_queue *q = ukevent_queue_of(fd);
   if (!q) return ukevent_fail(EBADF);
   if (cmd > KEVENT_CTL_READY || (count && !events)) return ukevent_fail(EINVAL);
   if (cmd == KEVENT_CTL_READY && count == 0) return kev_wake(q->queue, 1);
-  int back = 0;
+  int back = 0, cancel;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* poll() is a cancellation point */
   pthread_mutex_lock(&q->lock);
   for (unsigned i = 0; i < count; ++i) {
     struct ukevent uk = events[i];
@@ -361,6 +364,7 @@ static inline int kevent_ctl(int fd, unsigned cmd, unsigned count, struct ukeven
     events[back++] = uk;
   }
   pthread_mutex_unlock(&q->lock);
+  pthread_setcancelstate(cancel, NULL);
   return back;
 }
 
@@ -373,8 +377,8 @@ static inline int kevent_get_events(int fd, unsigned min, unsigned max, struct t
   return ukevent_wait(q, min, max, timeout, buf, 0, flags);
 }
 
-/* Sleeps until events and room in the ring stand, or the committed index is not `old_uidx`; moves up to `count` events into
- * the ring; how many. */
+/* Sleeps until events and room in the ring stand, or the committed index is not `old_uidx`; moves up to `count` events
+ * into the ring; how many. */
 static inline int kevent_wait(int fd, unsigned count, unsigned old_uidx, struct timespec timeout, unsigned flags) {
   struct ukevent_queue *q = ukevent_queue_of(fd);
   if (!q) return ukevent_fail(EBADF);
@@ -382,8 +386,8 @@ static inline int kevent_wait(int fd, unsigned count, unsigned old_uidx, struct 
   return ukevent_wait(q, 1, count, timeout, NULL, old_uidx, flags);
 }
 
-/* The ring's places up to `new_uidx` are free. `over` is ring_over as it was when they were read: EOVERFLOW. Returns how many
- * were not free before. */
+/* The ring's places up to `new_uidx` are free. `over` is ring_over as it was when they were read: EOVERFLOW. Returns
+ * how many were not free before. */
 static inline int kevent_commit(int fd, unsigned new_uidx, unsigned over) {
   struct ukevent_queue *q = ukevent_queue_of(fd);
   if (!q) return ukevent_fail(EBADF);
