@@ -210,6 +210,25 @@ SCENARIO(left_alone) {
   everything.exercise();
 }
 
+// Where the limit is met by the library, which makes its system calls itself.
+SCENARIO(limit) {
+  Watched watched;
+  rlimit limit;
+  CHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  limit.rlim_cur = 128;
+  CHECK(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  for (int round = 0; round < 5; ++round) {
+    watched.exercise();
+    std::vector<kev_queue*> queues;
+    kev_queue* queue;
+    int error;
+    while ((error = kev_create(&queue, nullptr, 0)) == 0) queues.push_back(queue);
+    say("%zu %d\n", queues.size(), error);
+    watched.exercise();
+    for (kev_queue* one : queues) CHECK(kev_destroy(one) == 0);
+  }
+}
+
 // The object's pthread_cancel, and the library's cancellation points.
 SCENARIO(cancelled) {
   Watched watched;
