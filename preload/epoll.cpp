@@ -19,8 +19,8 @@ int counted(stats::Call call, bool may_sleep, Own own) {
   return result;
 }
 
-// The counted forms, apart from the exported functions: these are a look and a jump then, without a frame.
-[[gnu::noinline]] int control_counted(int epfd, int op, int fd, epoll_event* event) {
+// What is rare, apart from the exported functions: these are a look and a call then, in one page of code.
+[[gnu::noinline]] int control_noted(int epfd, int op, int fd, epoll_event* event) {
   int result = real().epoll_ctl(epfd, op, fd, event);
   if (op == EPOLL_CTL_ADD && result == 0 && shim.bells) call::epoll_stands_in_a_set(fd);
   stats::add(stats::Call::epoll_ctl, stats::Counter::calls, 1);
@@ -38,32 +38,34 @@ int counted(stats::Call call, bool may_sleep, Own own) {
   return result < 0 ? fail(-result) : result;
 }
 
-// The program's own call, and what it tells of the set.
-int wait_and_learn(int epfd, epoll_event* events, int max, int timeout_ms) {
+[[gnu::noinline]] int learn(int epfd, epoll_event* events, int max, int result) {
+  int saved = errno;
+  call::epoll_learn(epfd, events, max, result);
+  errno = saved;
+  return result;
+}
+
+// A set that has a bell, which has not answered.
+[[gnu::noinline]] int wait_for_armed(int epfd, epoll_event* events, int max, int timeout_ms) {
   int result = timeout_ms != 0 && bell::spins(epfd) ? spin_and_wait(epfd, events, max, timeout_ms)
                                                    : own_epoll_wait(epfd, events, max, timeout_ms);
-  if (shim.bells) {
-    int saved = errno;
-    call::epoll_returned(epfd, events, max, timeout_ms != 0, result);
-    errno = saved;
-  }
-  return result;
+  return bell::is_worth_learning(epfd, timeout_ms != 0, result) ? learn(epfd, events, max, result) : result;
+}
+
+[[gnu::noinline]] int ask_or_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
+  if (timeout_ms == 0 && call::epoll_finds_nothing(epfd, events, max)) return 0;
+  return wait_for_armed(epfd, events, max, timeout_ms);
 }
 
 [[gnu::noinline]] int wait_counted(int epfd, epoll_event* events, int max, int timeout_ms) {
   check_process();
   WaitStart start = count_start(timeout_ms != 0);
   bool by_core = shim.bells && timeout_ms == 0 && call::epoll_finds_nothing(epfd, events, max);
-  int result = by_core ? 0 : wait_and_learn(epfd, events, max, timeout_ms);
+  int result = by_core ? 0
+               : shim.bells ? wait_for_armed(epfd, events, max, timeout_ms)
+                            : own_epoll_wait(epfd, events, max, timeout_ms);
   count_end(stats::Call::epoll_wait, start, by_core, 0, result);
   return result;
-}
-
-// Apart from the exported function, which needs no frame then.
-[[gnu::noinline]] int wait_with_bells(int epfd, epoll_event* events, int max, int timeout_ms) {
-  if (stats::counting()) return wait_counted(epfd, events, max, timeout_ms);
-  if (timeout_ms == 0 && call::epoll_finds_nothing(epfd, events, max)) return 0;
-  return wait_and_learn(epfd, events, max, timeout_ms);
 }
 
 [[gnu::noinline]] int pwait_counted(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {
@@ -85,16 +87,20 @@ int wait_and_learn(int epfd, epoll_event* events, int max, int timeout_ms) {
 using namespace kev::preload;
 
 extern "C" KEV_HOT int kev_epoll_ctl(int epfd, int op, int fd, epoll_event* event) {
-  if (shim.epoll_direct) [[likely]]
+  if (shim.epoll_direct && (op != EPOLL_CTL_ADD || !shim.bells)) [[likely]]
     return next.epoll_ctl(epfd, op, fd, event);
-  return control_counted(epfd, op, fd, event);
+  return control_noted(epfd, op, fd, event);
 }
 
 extern "C" KEV_HOT int kev_epoll_wait(int epfd, epoll_event* events, int max, int timeout_ms) {
-  if (shim.epoll_direct) [[likely]]
-    return own_epoll_wait(epfd, events, max, timeout_ms);
-  if (timeout_ms == 0 && shim.bells && !kev::stats::counting() && kev::bell::says_nothing(epfd, events, max)) return 0;
-  return wait_with_bells(epfd, events, max, timeout_ms);
+  if (!shim.epoll_direct) [[unlikely]]
+    return wait_counted(epfd, events, max, timeout_ms);
+  if (!shim.bells) return own_epoll_wait(epfd, events, max, timeout_ms);
+  if (kev::bell::is_armed(epfd)) return ask_or_wait(epfd, events, max, timeout_ms);
+  int result = own_epoll_wait(epfd, events, max, timeout_ms);
+  if (kev::bell::is_worth_learning(epfd, timeout_ms != 0, result)) [[unlikely]]
+    return learn(epfd, events, max, result);
+  return result;
 }
 
 extern "C" KEV_HOT int kev_epoll_pwait(int epfd, epoll_event* events, int max, int timeout_ms, const sigset_t* mask) {

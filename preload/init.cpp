@@ -180,7 +180,6 @@ const char* activate(stats::State& state, const Permitted& permit) {
   shim.bells = options.engine == config::Engine::auto_ && shim.points[static_cast<unsigned>(Family::epoll)];
   if (!permit.rings) shim.bells = false;
   if (!shim.bells) bell::refusal.store(EPERM, std::memory_order_relaxed);
-  if (shim.bells) shim.epoll_direct = false;
   if (stats::counting()) return "";
   shim.poll_slow_from = options.mirror_min;
   shim.select_slow_from = static_cast<int>(options.mirror_min);

@@ -17,7 +17,7 @@ struct Shim {
   bool points[static_cast<unsigned>(Family::count_)] = {};  // by family: cancellation points are made here (point.hpp)
   unsigned long poll_slow_from = 0;  // poll arrays of this many entries and more take the slow way
   int select_slow_from = 0;          // the same for select's nfds
-  bool epoll_direct = false;         // epoll calls go straight on
+  bool epoll_direct = false;         // epoll calls need not be counted
   bool bells = false;                // epoll sets may get doorbells
   bool cancels = false;              // some are: a thread that is cancelled must be told
   bool libc_has_random = true;       // libc's getrandom() may answer from user memory

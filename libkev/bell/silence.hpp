@@ -86,7 +86,7 @@ inline bool is_worth_learning(int epfd, bool waits, int result) {
   }
   if (silence.is_armed) return true;
   if ((result == 0 && !waits) || (waits && spin_ns > 0)) return ++silence.empty >= arm_after;
-  silence.empty /= 2;
+  if (silence.empty != 0) silence.empty /= 2;
   return false;
 }
 

@@ -58,8 +58,7 @@ int epoll_spin_and_wait(int epfd, epoll_event* events, int max, const wait::Dead
   return result;
 }
 
-void epoll_returned(int epfd, const void* events, int max, bool waits, int result) {
-  if (!bell::is_worth_learning(epfd, waits, result)) return;
+void epoll_learn(int epfd, const void* events, int max, int result) {
   in_record([&](record::ThreadRecord& record) { record.program_sets.learn(record.ring, epfd, events, max, result); });
 }
 

@@ -18,8 +18,8 @@ bool epoll_finds_nothing(int epfd, const void* events, int max);
 // Cancellation point.
 int epoll_spin_and_wait(int epfd, epoll_event* events, int max, const wait::Deadline& deadline);
 
-// After the program's own call, with its result: a count, or -1. `waits`: its timeout was not 0.
-void epoll_returned(int epfd, const void* events, int max, bool waits, int result);
+// After the program's own call, with its result (a count, or -1), if bell::is_worth_learning().
+void epoll_learn(int epfd, const void* events, int max, int result);
 
 // The program has closed the numbers from `first` to `last`: no bell of this thread holds one of them when this returns.
 void epoll_sets_went(unsigned first, unsigned last);
