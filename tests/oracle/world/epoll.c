@@ -12,9 +12,26 @@
 
 enum { MOST = 32 };
 
+bool is_epoll_set(int fd) {
+  char path[32], file[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return raw(SYS_readlinkat, AT_FDCWD, path, file, sizeof file) == 22 && memcmp(file, "anon_inode:[eventpoll]", 22) == 0;
+}
+
+// A set that stands in another one, that one thread asks and another closes: docs/differences.md.
+static bool has_threads(void) {
+  for (unsigned i = 0; i < shared->count; ++i)
+    if (shared->op[i].thread % THREADS != 0 || shared->op[i].kind == OP_thread || shared->op[i].kind == OP_during) return true;
+  return false;
+}
+
 // Data are the slot, so that they mean the same in both worlds.
 void op_epoll_ctl(const int32_t* a) {
   struct epoll_event event = {(uint32_t)a[3], {.u64 = (uint64_t)a[2]}};
+  if (a[1] == EPOLL_CTL_ADD && is_epoll_set(fd_of(a[2]))) {
+    if (world.asked && has_threads()) return say(-1);
+    world.nested = true;
+  }
   say_result(epoll_ctl(fd_of(a[0]), a[1], fd_of(a[2]), &event));
 }
 
@@ -36,12 +53,17 @@ static void say_events(int result, struct epoll_event* events) {
 
 // By the kernel, asked beside libc.
 static bool is_empty_set(int fd) {
-  char path[32], file[32];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  long length = raw(SYS_readlinkat, AT_FDCWD, path, file, sizeof file);
   struct pollfd look = {fd, POLLIN, 0};
   struct timespec none = {0, 0};
-  return length == 22 && memcmp(file, "anon_inode:[eventpoll]", 22) == 0 && raw(SYS_ppoll, &look, 1, &none, 0, 8) == 0;
+  return is_epoll_set(fd) && raw(SYS_ppoll, &look, 1, &none, 0, 8) == 0;
+}
+
+// epoll_wait() with timeout 0, which a doorbell may answer; or another call for the same.
+static int ask(int fd, struct epoll_event* events, int maximum) {
+  if (world.nested && has_threads()) return epoll_pwait(fd, events, maximum, 0, NULL);
+  world.asked = true;
+  int result = epoll_wait(fd, events, maximum, 0);
+  return result == 0 && settle_bypass(is_empty_set(fd)) ? epoll_wait(fd, events, maximum, 0) : result;
 }
 
 static void wait_for(int slot, int maximum, int timeout_argument, int mask_argument, bool spec) {
@@ -55,10 +77,10 @@ static void wait_for(int slot, int maximum, int timeout_argument, int mask_argum
     result = epoll_pwait2(fd_of(slot), events, maximum, timeout.ms == TIMEOUT_NEVER ? NULL : &timeout.spec, NULL);
   else if (mask_argument != -2)
     result = epoll_pwait(fd_of(slot), events, maximum, milliseconds(timeout.ms), mask_of(mask_argument, &set));
+  else if (timeout.ms == 0)
+    result = ask(fd_of(slot), events, maximum);
   else
     result = epoll_wait(fd_of(slot), events, maximum, milliseconds(timeout.ms));
-  if (result == 0 && timeout.ms == 0 && settle_bypass(is_empty_set(fd_of(slot))) && !spec && mask_argument == -2)
-    result = epoll_wait(fd_of(slot), events, maximum, 0);
   end_wait(&timeout, result);
   say_events(result, events);
 }
@@ -69,9 +91,7 @@ void op_epoll_again(const int32_t* a) {
   enum { TIMES = 5 };
   static __thread struct epoll_event events[MOST];
   for (int i = 0; i < TIMES; ++i) {
-    int fd = fd_of(a[0]);
-    int result = epoll_wait(fd, events, MOST, 0);
-    if (result == 0 && settle_bypass(is_empty_set(fd))) result = epoll_wait(fd, events, MOST, 0);
+    int result = ask(fd_of(a[0]), events, MOST);
     say_events(result, events);
   }
 }

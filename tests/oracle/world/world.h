@@ -26,6 +26,8 @@ typedef struct World {
   int stream_fd[STREAMS];
   int action[65], action_slot[65], action_array[65];
   bool bypassed;        // a descriptor went behind libc's back: an answer may be a verification period late
+  bool nested;          // an epoll set was put into another one
+  bool asked;           // an epoll set was asked without waiting
   bool tight;           // the descriptor limit was lowered
   bool alone;           // a child: no other threads
   bool shares_memory;   // a child of vfork, to which the shim's own numbers show
@@ -51,6 +53,8 @@ typedef struct Aside {
 } Aside;
 extern _Thread_local Aside* aside;
 void join_record(unsigned op, const Aside* from);
+
+bool is_epoll_set(int fd);  // by the kernel, asked beside libc
 
 // A descriptor by its slot.
 static inline int fd_of(int slot) { return world.fd[(unsigned)slot % SLOTS]; }
