@@ -32,7 +32,18 @@ struct PollCall {
     for (unsigned i = 0; i < count; ++i) highest = fds[i].fd > highest ? fds[i].fd : highest;
     process::program_has(highest);
   }
-  int open(mirror::ArrayMirror& mirror, int wake_fd) const { return mirror.open(count, wake_fd); }
+  // The same of one below that highest: where there is no room above, ours may come to stand at it.
+  int open(mirror::ArrayMirror& mirror, int wake_fd) const {
+    int error = mirror.open(count, wake_fd);
+    if (error < 0 || !holds(mirror.descriptor())) return error;
+    mirror.close();
+    return -EBUSY;
+  }
+  bool holds(int fd) const {
+    for (unsigned i = 0; i < count; ++i)
+      if (fds[i].fd == fd) return true;
+    return false;
+  }
   bool sync(mirror::ArrayMirror& mirror, stats::Fallback& reason) const { return mirror.sync(fds, count, reason); }
   Answer wait(mirror::ArrayMirror& mirror, const wait::Deadline& deadline, const sigset_t* mask,
               wait::SignalGate& gate) const {

@@ -75,6 +75,7 @@ class ArrayMirror {
   void wake() { engine_.wake(); }
 
   unsigned capacity() const { return capacity_; }
+  int descriptor() const { return engine_.descriptor(); }  // ours; -1 while there is none
   const pollfd* shadow() const { return shadow_; }  // the array as it was taken by the last sync()
   unsigned registrations() const { return watched_; }
   unsigned direct() const { return direct_.size(); }
