@@ -18,7 +18,7 @@ class Numbers {
   // Higher numbers always do.
   bool has(int fd) const {
     unsigned number = static_cast<unsigned>(fd);
-    return number >= kNumbers || (words_[number / 64].load(std::memory_order_acquire) & bit(number)) != 0;
+    return number >= kNumbers || (words_[number / 64].load(std::memory_order_seq_cst) & bit(number)) != 0;
   }
   // False: it stood there.
   bool add(int fd) {

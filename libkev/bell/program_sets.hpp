@@ -23,24 +23,30 @@ namespace kev::bell {
 class ProgramSets {
  public:
   // Before the program's own call on a set that has a bell: whether there is nothing. System calls: at most two.
-  bool is_empty(Ring& ring, int epfd, const void* events, int max);
+  bool is_empty(int epfd, const void* events, int max);
 
   // After that call, with its result (a count, or -1).
-  void learn(Ring& ring, int epfd, const void* events, int max, int result);
+  void learn(int epfd, const void* events, int max, int result);
 
   // Watches the bell of `epfd` until it rings, or until spin_ns have passed, or `until` (CLOCK_MONOTONIC), or there is a
   // request for cancellation. Whether something may be there. Signals are blocked.
-  bool spin(Ring& ring, int epfd, int64_t until_ns);
+  bool spin(int epfd, int64_t until_ns);
 
   // Takes the bell of `epfd` back, if it has one.
-  void drop(Ring& ring, int epfd);
-  // Takes all bells back.
-  void close(Ring& ring);
+  void drop(int epfd);
+  // Takes all bells back. The rings stay, for the next.
+  void drop_all();
   // In a forked child: the bells are not there, and nothing is held.
   void forget();
 
+  template <typename Visit>
+  void for_each_ring(Visit visit) {
+    for (Set& set : sets_) visit(set.ring);
+  }
+
  private:
   struct Set {
+    Ring ring;
     int epfd = -1;
     unsigned bell = 0;
     uint32_t generation = 0;
@@ -51,10 +57,10 @@ class ProgramSets {
 
   Set& at(int epfd) { return sets_[static_cast<unsigned>(epfd) % kSets]; }
   static bool is_same_number(const Set& set);
-  bool refresh(Ring& ring, Set& set);
-  void arm(Ring& ring, Set& set, int epfd);
-  void drop(Ring& ring, Set& set);
-  void charge(Ring& ring, Set& set, int calls);
+  bool refresh(Set& set);
+  void arm(Set& set, int epfd);
+  void drop(Set& set);
+  void charge(Set& set, int calls);
 
   Set sets_[kSets];
 };

@@ -36,7 +36,15 @@ char* map_ring(size_t bytes, int fd, long what, int& error) {
   return static_cast<char*>(os::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what, error));
 }
 
+constinit std::atomic<unsigned long> threads{0};
+constinit thread_local unsigned long thread_number = 0;
+
 }  // namespace
+
+unsigned long this_thread() {
+  if (thread_number == 0) thread_number = threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  return thread_number;
+}
 
 int Ring::open(bool by_descriptor) {
   // A handler that leaves by siglongjmp must not leave half a ring behind.
@@ -47,8 +55,8 @@ int Ring::open(bool by_descriptor) {
   if (index == -EINVAL) index = open_by_descriptor(params);
   if (index >= 0) {
     find_words(params);
-    for (Bell& bell : bells_) bell.state = State::free;
-    owner_ = __builtin_thread_pointer();
+    state_ = State::free;
+    owner_ = this_thread();
     index_ = index;
   }
   gate.open();
@@ -119,11 +127,10 @@ void Ring::close() {
   if (!is_open()) return;
   wait::SignalGate gate;
   gate.close();
-  // What is polled is let go at once; the ring's own end would come a little later.
-  for (unsigned place = 0; place < kBells && is_open(); ++place) disarm(bells_[place].name);
+  disarm();  // at once; the ring's own end would come a little later
   if (is_open()) {
-    // Before 6.3 it goes with the thread, and so does the memory that the kernel has of it.
-    bool is_gone = unregister();
+    // Before 6.3 it goes with the thread; what the kernel has mapped may go before.
+    bool is_gone = unregister() || entries_bytes_ != 0;
     index_ = -1;
     if (is_gone) unmap();
   }
@@ -137,6 +144,7 @@ bool Ring::unregister() {
 
 void Ring::forget(bool in_use) {
   if (is_open() && !in_use) unmap();
+  if (state_ != State::free) state_ = State::ended;
   index_ = -1;
 }
 
@@ -156,8 +164,7 @@ bool Ring::enter(unsigned submit) {
   do result = os::uring_enter(index_, submit);
   while (result == -EINTR);
   if (result == static_cast<int>(submit)) return true;
-  for (Bell& bell : bells_)
-    if (bell.state != State::free) bell.state = State::ended;
+  if (state_ != State::free) state_ = State::ended;
   // Its end lets go of what is polled. The kernel has the memory until then, or until the thread ends.
   if (is_mine()) unregister();
   index_ = -1;
@@ -165,40 +172,34 @@ bool Ring::enter(unsigned submit) {
 }
 
 int Ring::arm(int fd) {
-  unsigned place = 0;
-  while (bells_[place].state != State::free)
-    if (++place == kBells) return -EBUSY;
-  Bell& bell = bells_[place];
-  constexpr unsigned kUses = INT_MAX / kBells;
-  uses_ = uses_ % (kUses - 1) + 1;
-  bell.name = uses_ * kBells + place;
-  bell.state = State::loud;
+  if (state_ != State::free) return -EBUSY;
+  name_ = name_ % INT_MAX + 1;
+  state_ = State::loud;
   io_uring_sqe* entry = next_entry(IORING_OP_POLL_ADD);
   entry->fd = fd;
   entry->poll32_events = POLLIN;
   entry->len = IORING_POLL_ADD_MULTI;
-  entry->user_data = bell.name;
+  entry->user_data = name_;
   if (!enter(1)) return -EIO;
   take();
-  if (bell.state != State::ended) return static_cast<int>(bell.name);
-  bell.state = State::free;
+  if (state_ != State::ended) return static_cast<int>(name_);
+  state_ = State::free;
   return -EBADF;
 }
 
-void Ring::disarm(unsigned name) {
-  Bell& bell = bells_[name % kBells];
-  if (bell.name != name) return;
-  bool is_polled = is_open() && is_armed(name);
-  bell.state = State::free;
+void Ring::disarm() {
+  bool is_polled = is_open() && is_armed(name_);
+  state_ = State::free;
   if (!is_polled) return;
   // POLL_REMOVE leaves one alone that has just rung (EALREADY). What has been cancelled is let go of in the same call.
   io_uring_sqe* entry = next_entry(IORING_OP_ASYNC_CANCEL);
-  entry->addr = name;
+  entry->addr = name_;
   entry->user_data = kNobody;
   if (enter(1)) take();
 }
 
 bool Ring::collect() {
+  ++collections_;
   if (!enter(0)) return false;
   take();
   return true;
@@ -208,9 +209,8 @@ void Ring::take() {
   unsigned end = completed_->load(std::memory_order_acquire);
   for (; taken_ != end; ++taken_) {
     const io_uring_cqe& completion = completions_[taken_ & complete_mask_];
-    Bell& bell = bells_[completion.user_data % kBells];
-    if (completion.user_data != bell.name || bell.state == State::free) continue;
-    bell.state = (completion.flags & IORING_CQE_F_MORE) != 0 ? State::loud : State::ended;
+    if (completion.user_data != name_ || state_ == State::free) continue;
+    state_ = (completion.flags & IORING_CQE_F_MORE) != 0 ? State::loud : State::ended;
   }
   taken_word_->store(taken_, std::memory_order_release);
 }

@@ -64,12 +64,15 @@ inline bool spins(int epfd) { return is_armed(epfd) && silence_of(epfd).spins; }
 inline bool says_nothing(int epfd, const void* events, int max) {
   Silence& silence = silence_of(epfd);
   if (silence.epfd != epfd || !silence.is_armed || silence.events != events || silence.max != max) return false;
+  // A handler may drop the bell at any moment: what is looked at is still a ring then, and the rest says so.
+  const Ring* ring = silence.ring;
+  unsigned bell = silence.bell;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (ring == nullptr) return false;
   if (process::is_forked_child() || process::in_vfork_child()) return false;
   if (silence.changes != process::held_fd_changes.load(std::memory_order_acquire)) return false;
   if (cancel::self().requests.load(std::memory_order_relaxed) != 0) return false;
-  if (is_due(silence, coarse_ns()) ||
-      !silence.ring->is_silent(silence.bell) || silence.ring->has_news())
-    return false;
+  if (is_due(silence, coarse_ns()) || !ring->is_silent(bell) || ring->has_news()) return false;
   ++silence.answers;
   return true;
 }

@@ -32,7 +32,7 @@ bool epoll_finds_nothing(int epfd, const void* events, int max) {
   if (bell::says_nothing(epfd, events, max)) return true;
   if (!bell::is_armed(epfd) || cancel::self().requests.load(std::memory_order_relaxed) != 0) return false;
   bool is_empty = false;
-  in_record([&](record::ThreadRecord& record) { is_empty = record.program_sets.is_empty(record.ring, epfd, events, max); });
+  in_record([&](record::ThreadRecord& record) { is_empty = record.program_sets.is_empty(epfd, events, max); });
   return is_empty;
 }
 
@@ -42,7 +42,7 @@ int epoll_spin_and_wait(int epfd, epoll_event* events, int max, const wait::Dead
     gate.close();
     int64_t left = deadline.left();
     int64_t until = left == INT64_MAX ? left : os::clock_ns(CLOCK_MONOTONIC) + left;
-    record.program_sets.spin(record.ring, epfd, until);
+    record.program_sets.spin(epfd, until);
   });
   unsigned seen = 0;
   int result;
@@ -59,19 +59,19 @@ int epoll_spin_and_wait(int epfd, epoll_event* events, int max, const wait::Dead
 }
 
 void epoll_learn(int epfd, const void* events, int max, int result) {
-  in_record([&](record::ThreadRecord& record) { record.program_sets.learn(record.ring, epfd, events, max, result); });
+  in_record([&](record::ThreadRecord& record) { record.program_sets.learn(epfd, events, max, result); });
 }
 
 void epoll_sets_went(unsigned first, unsigned last) {
   for (const bell::Silence& silence : bell::silences) {
     int epfd = silence.epfd;
     if (!silence.is_armed || static_cast<unsigned>(epfd) < first || static_cast<unsigned>(epfd) > last) continue;
-    in_record([&](record::ThreadRecord& record) { record.program_sets.drop(record.ring, epfd); });
+    in_record([&](record::ThreadRecord& record) { record.program_sets.drop(epfd); });
   }
 }
 
 void epoll_stands_in_a_set(int fd) {
-  if (!bell::nested.add(fd)) return;
+  if (process::in_vfork_child() || !bell::nested.add(fd)) return;
   if (bell::is_armed(fd))
     epoll_sets_went(static_cast<unsigned>(fd), static_cast<unsigned>(fd));
   else

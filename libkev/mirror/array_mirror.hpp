@@ -43,8 +43,6 @@ class ArrayMirror {
 
   // Before the first open(): while a wait sleeps, the engine may be taken by whoever owns `holder` (wait/sleeper.hpp).
   void belong_to(std::atomic<uintptr_t>& holder) { holder_ = &holder; }
-  // The same: where a bell for the engine may come from.
-  void belong_to(bell::Ring& ring) { bell_.belong_to(ring); }
 
   bool is_open() const { return block_.load(std::memory_order_relaxed) != nullptr; }  // any thread
 
@@ -75,6 +73,7 @@ class ArrayMirror {
   void wake() { engine_.wake(); }
 
   unsigned capacity() const { return capacity_; }
+  bell::Ring& ring() { return bell_.ring(); }
   int descriptor() const { return engine_.descriptor(); }  // ours; -1 while there is none
   const pollfd* shadow() const { return shadow_; }  // the array as it was taken by the last sync()
   unsigned registrations() const { return watched_; }

@@ -11,9 +11,6 @@ namespace kev::mirror {
 
 class EngineBell {
  public:
-  // Before anything else. Without: there is no bell.
-  void belong_to(bell::Ring& ring) { ring_ = &ring; }
-
   // Whether the set has nothing, from memory; a system call if something has rung. False: it is to be asked.
   bool says_nothing();
   // It was asked, right after that, and had nothing, or something.
@@ -22,11 +19,13 @@ class EngineBell {
   // The set is closed. Any thread.
   void let_go();
 
+  bell::Ring& ring() { return ring_; }
+
  private:
   bool is_usable();
   void drop();
 
-  bell::Ring* ring_ = nullptr;
+  bell::Ring ring_;
   bell::Worth worth_;
   unsigned bell_ = 0;
   unsigned empty_ = 0;      // calls that found nothing, lately

@@ -32,7 +32,7 @@ struct Sets {
 class SelectMirror {
  public:
   void belong_to(std::atomic<uintptr_t>& holder) { array_.belong_to(holder); }
-  void belong_to(bell::Ring& ring) { array_.belong_to(ring); }
+  bell::Ring& ring() { return array_.ring(); }
   bool is_open() const { return array_.is_open(); }
 
   // Makes room for sets of `nfds` bits. 0 or -errno.

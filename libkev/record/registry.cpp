@@ -98,6 +98,28 @@ void take_over(ThreadRecord* record) {
   }
 }
 
+// Under a filter: no system call may be made for them any more.
+void forget_rings(ThreadRecord* record) {
+  record->for_each_ring([](bell::Ring& ring) { ring.forget(/*in_use=*/true); });
+}
+
+// Whether the record is, or was until a jump, the calling thread's.
+bool is_mine(const ThreadRecord* record) {
+  for (const ThreadRecord* r = mine; r != nullptr; r = r->abandoned)
+    if (r == record) return true;
+  return false;
+}
+
+// The calling thread's bells let go of its sets, as long as they can. Other threads' do not.
+void drop_bells() {
+  Fallback reason;
+  uint64_t cookie;
+  ThreadRecord* record = mine == nullptr ? nullptr : enter(reason, cookie);
+  if (record == nullptr) return;
+  record->program_sets.drop_all();
+  leave(record);
+}
+
 // The thread ends: nothing of it can be in the core any more, whatever the state says.
 void on_thread_exit(void* argument) {
   (void)argument;
@@ -108,10 +130,10 @@ void on_thread_exit(void* argument) {
     ThreadRecord* older = record->abandoned;
     take_over(record);
     if (is_stopped()) {
-      record->ring.forget(/*in_use=*/true);  // no system call
+      forget_rings(record);
     } else {
-      record->program_sets.close(record->ring);
-      record->ring.close();
+      record->program_sets.drop_all();
+      record->for_each_ring([](bell::Ring& ring) { ring.close(); });
     }
     release(record);
     record = older;
@@ -245,7 +267,10 @@ ThreadRecord* enter(Fallback& reason, uint64_t& cookie) {
 }
 
 void leave(ThreadRecord* record) {
-  if (record->revoke.exchange(false, std::memory_order_acquire)) record->close_all();
+  if (record->revoke.exchange(false, std::memory_order_acquire)) {
+    if (is_stopped()) forget_rings(record);
+    record->close_all();
+  }
   record->cookie = nullptr;
   record->state.store(ThreadRecord::kIdle, std::memory_order_release);
 }
@@ -280,6 +305,7 @@ bool is_paused() {
 
 void stop() {
   if (process::in_vfork_child()) return;
+  drop_bells();
   stopped.store(true, std::memory_order_seq_cst);
   revoke_all();
 }
@@ -294,7 +320,8 @@ void after_fork() {
     // fork() from a handler that interrupted the core: the interrupted frame still uses this record.
     uintptr_t state = r->state.load(std::memory_order_relaxed);
     bool in_use = r == mine && state > ThreadRecord::kFree;
-    r->ring.forget(in_use);
+    // A frame of this thread may look at them, which a handler that forked has interrupted.
+    r->for_each_ring([&](bell::Ring& ring) { ring.forget(/*in_use=*/is_mine(r)); });
     r->program_sets.forget();
     r->for_each_mirror([&](auto& mirror) {
       if (in_use)

@@ -23,7 +23,6 @@
 #include <cstdint>
 
 #include "bell/program_sets.hpp"
-#include "bell/ring.hpp"
 #include "mirror/array_mirror.hpp"
 #include "mirror/select_mirror.hpp"
 #include "mirror/slot.hpp"
@@ -46,8 +45,7 @@ struct ThreadRecord {
   unsigned abandoned_count = 0;
   uint64_t tick = 0;
 
-  // The owner's alone: a ring belongs to its thread. What a revoker takes are descriptors, and these have none.
-  bell::Ring ring;
+  // The owner's alone, as all rings are. What a revoker takes are descriptors, and these have none.
   bell::ProgramSets program_sets;
 
   mirror::Slot poll_slot[kPollSlots];
@@ -56,15 +54,17 @@ struct ThreadRecord {
   mirror::SelectMirror select_mirror[kSelectSlots];
 
   ThreadRecord() {
-    for_each_mirror([this](auto& mirror) {
-      mirror.belong_to(state);
-      mirror.belong_to(ring);
-    });
+    for_each_mirror([this](auto& mirror) { mirror.belong_to(state); });
   }
   template <typename Visit>
   void for_each_mirror(Visit visit) {
     for (auto& mirror : poll_mirror) visit(mirror);
     for (auto& mirror : select_mirror) visit(mirror);
+  }
+  template <typename Visit>
+  void for_each_ring(Visit visit) {
+    program_sets.for_each_ring(visit);
+    for_each_mirror([&](auto& mirror) { visit(mirror.ring()); });
   }
   void close_all();
 };

@@ -36,8 +36,8 @@ class ProgramSetsTest : public ::testing::Test {
     control(EPOLL_CTL_ADD, EPOLLIN);
   }
   void TearDown() override {
-    sets.close(ring);
-    ring.close();
+    sets.drop_all();
+    sets.for_each_ring([](Ring& ring) { ring.close(); });
     for (Silence& silence : silences) silence = {};
     ::close(event);
     ::close(set);
@@ -57,10 +57,10 @@ class ProgramSetsTest : public ::testing::Test {
   Answer wait(int timeout_ms = 0, int max = 8) {
     if (timeout_ms == 0) {
       if (says_nothing(set, events, max)) return {From::memory, 0};
-      if (is_armed(set) && sets.is_empty(ring, set, events, max)) return {From::look, 0};
+      if (is_armed(set) && sets.is_empty(set, events, max)) return {From::look, 0};
     }
     const int result = epoll_wait(set, events, max, timeout_ms);
-    if (is_worth_learning(set, timeout_ms != 0, result)) sets.learn(ring, set, events, max, result);
+    if (is_worth_learning(set, timeout_ms != 0, result)) sets.learn(set, events, max, result);
     return {From::kernel, result};
   }
   void until_silent() {
@@ -70,7 +70,6 @@ class ProgramSetsTest : public ::testing::Test {
   }
 
   int set, event;
-  Ring ring;
   ProgramSets sets;
   epoll_event events[8];
 };
@@ -174,7 +173,7 @@ TEST_F(ProgramSetsTest, TwoSetsOfOnePlaceTakeTurns) {
 TEST_F(ProgramSetsTest, HoldsItsNumberOnlyAsLongAsItHasABell) {
   until_silent();
   EXPECT_EQ(1u, process::fd_marks(set) & process::kHolders);
-  sets.drop(ring, set);
+  sets.drop(set);
   EXPECT_EQ(0u, process::fd_marks(set) & process::kHolders);
   EXPECT_FALSE(is_armed(set));
 }
