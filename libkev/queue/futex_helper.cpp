@@ -26,6 +26,9 @@ long futex(const void* word, int operation, uint32_t value, const timespec* time
   return arch::syscall(SYS_futex, reinterpret_cast<long>(word), operation, value, reinterpret_cast<long>(timeout));
 }
 
+// The program's word, which is mapped, whatever AddressSanitizer thinks of the frame that it stood in.
+[[gnu::no_sanitize_address]] uint32_t value_at(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+
 }  // namespace
 
 bool FutexHelper::is_supported() { return arch::syscall(kWaitv, 0, 0, 0, 0, 0) != -ENOSYS; }
@@ -124,7 +127,7 @@ void FutexHelper::loop(Queue& queue) {
         if (woken == -EFAULT)
           error = read_futex(word, entry->value, entry->has(KEV_SHARED), seen);
         else
-          seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+          seen = value_at(word);
         if (woken != i + 1 && error == 0 && seen == entry->value) continue;
         remove(queue, *entry);
         report_futex(queue, *entry, woken == i + 1 ? KEV_WOKEN : KEV_CHANGED, seen);
