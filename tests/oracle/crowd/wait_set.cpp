@@ -24,7 +24,8 @@ int make_call(Consumer& consumer, epoll_event* events, int most, int timeout_ms)
   return count;
 }
 
-void take(Consumer& consumer, const epoll_event& event) {
+// `is_last`: nothing that was handed over with it is still to be read, and would go with the thread.
+void take(Consumer& consumer, const epoll_event& event, bool is_last) {
   unsigned index = event.data.u32;
   Slot& slot = round_now->slots[index];
   Channel& channel = round_now->channels[slot.channel];
@@ -33,7 +34,7 @@ void take(Consumer& consumer, const epoll_event& event) {
   bool first = true;
   for (unsigned reads = consumer.random.between(1, 4); all || reads > 0; --reads, first = false) {
     uint32_t begun;
-    long length = read_slot(consumer, slot, slot.number, channel, how == EPOLLIN, begun);
+    long length = read_slot(consumer, slot, slot.number, channel, how == EPOLLIN && is_last, begun);
     if (length > 0) continue;
     // One thread at a time has it.
     if (first && length < 0 && errno == EAGAIN && (how & EPOLLONESHOT) != 0)
@@ -72,7 +73,7 @@ bool wait_set(Consumer& consumer) {
     if (events[i].data.u32 == kStopSlot)
       stop = true;
     else
-      take(consumer, events[i]);
+      take(consumer, events[i], i + 1 == count);
   return stop;
 }
 
