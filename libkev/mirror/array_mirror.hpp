@@ -114,6 +114,7 @@ class ArrayMirror {
   int64_t period() const;
   bool is_due(int64_t now) const;
   int64_t rest_of_period(int64_t now) const;
+  void verified_at(int64_t now);
   bool looks_first();
   bool has_lost_engine() const;
   unsigned list_size();

@@ -170,6 +170,10 @@ bool ArrayMirror::link(unsigned position, Fallback& reason) {
   if (!place::is_direct(*interest) && interest->first == 0) --orphans_;
   next_[position] = interest->first;
   interest->first = position + 1;
+  if (!place::is_direct(*interest) && (interest->place & place::kUnverified) != 0) {
+    unwatch(*interest);
+    make_direct(*interest, calls_);
+  }
   look_for_changed_events(*interest);
   return true;
 }

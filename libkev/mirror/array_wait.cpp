@@ -56,6 +56,15 @@ bool ArrayMirror::is_due(int64_t now) const {
   return watched_ > 0 && (now - verified_ns_ >= period() || now < verified_ns_);
 }
 
+// The kernel is asked of the whole array, but not of what has left it: when that comes back it is looked at anew.
+void ArrayMirror::verified_at(int64_t now) {
+  verified_ns_ = now;
+  if (orphans_ == 0) return;
+  set_.for_each([](Interest& interest) {
+    if (interest.first == 0 && !place::is_direct(interest)) interest.place |= place::kUnverified;
+  });
+}
+
 int64_t ArrayMirror::rest_of_period(int64_t now) const {
   return watched_ > 0 ? verified_ns_ + period() - now : INT64_MAX;
 }
@@ -78,7 +87,7 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
   bool may_sleep = !deadline.is_now();
   int64_t now = os::clock_ns(CLOCK_MONOTONIC);
   if (may_sleep && watched_ > 0 && long_sleeps_ >= kLongSleeps) {
-    verified_ns_ = now;
+    verified_at(now);
     return finish(Fallback::long_sleep);
   }
   if (is_due(now)) {
@@ -114,9 +123,10 @@ Answer ArrayMirror::wait(pollfd* fds, unsigned count, const Deadline& deadline, 
 bool ArrayMirror::verify(pollfd* fds, unsigned count, int64_t begin, const sigset_t* mask, Answer& answer) {
   stats::add(Fallback::verify);
   int ready = look(fds, count, mask);
-  verified_ns_ = os::clock_ns(CLOCK_MONOTONIC);
+  // Not when it has ended: a thread that lost its processor in between would take it for fresher than it is.
+  verified_at(begin);
   constexpr int kSmooth = 8;
-  verification_cost_ns_ += (verified_ns_ - begin - verification_cost_ns_) / kSmooth;
+  verification_cost_ns_ += (os::clock_ns(CLOCK_MONOTONIC) - begin - verification_cost_ns_) / kSmooth;
   if (ready == 0) return false;
   if (ready > 0) compare_with_kernel(fds, count);
   if (ready == kAgain)
@@ -163,7 +173,7 @@ Answer ArrayMirror::nothing(pollfd* fds, unsigned count, const Deadline& deadlin
     clear(fds, count);
     return done(0);
   }
-  verified_ns_ = now;
+  verified_at(now);
   if (passed) return finish(Fallback::verify);
   if (long_sleeps_ < kLongSleeps) ++long_sleeps_;
   return finish(Fallback::long_sleep);
@@ -328,9 +338,8 @@ Answer ArrayMirror::by_own_look(pollfd* fds, unsigned count) {
 }
 
 void ArrayMirror::check_found_by_kernel(const pollfd* fds, unsigned count) {
-  int64_t now = os::clock_ns(CLOCK_MONOTONIC);
-  if (now - verified_ns_ < tuning.verify_ns) long_sleeps_ = 0;
-  verified_ns_ = now;
+  // The call was a verification as of its beginning, which is noted: when it looked last is not known.
+  if (os::clock_ns(CLOCK_MONOTONIC) - verified_ns_ < tuning.verify_ns) long_sleeps_ = 0;
   if (count == count_) compare_with_kernel(fds, count);
 }
 

@@ -22,9 +22,10 @@ namespace place {
 
 inline constexpr uint32_t kDirect = 1u << 31;
 inline constexpr uint32_t kMarked = 1u << 30;  // of a watched one: for the moment
+inline constexpr uint32_t kUnverified = 1u << 29;  // of an orphan: a verification has gone by without it
 inline constexpr uint32_t kEvents = 0xffff;
 inline constexpr unsigned kStampShift = 16;
-inline constexpr uint32_t kStamps = 1u << 14;  // a call's number, modulo
+inline constexpr uint32_t kStamps = 1u << 13;  // a call's number, modulo
 
 inline uint32_t direct(unsigned index) { return kDirect | index; }
 inline uint32_t watched(uint32_t events, uint32_t call) { return events | (call % kStamps) << kStampShift; }

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 #include <vector>
 
+#include "os/clock.hpp"
 #include "record/registry.hpp"
 #include "mirror/tuning.hpp"
 #include "process/fd_table.hpp"
@@ -513,6 +515,54 @@ TEST_F(ArrayMirrorTest, IsFinishedByTheKernelIfItsSetIsGone) {
 }
 
 // By a call that nobody has seen: the engine's number is another file's, and quiet.
+// What was not in the array when it was verified is not verified by that: one of two arrays that take turns could go
+// unverified for ever.
+TEST_F(ArrayMirrorTest, LooksAnewAtWhatComesBackAfterAVerification) {
+  WatchedArray array(20);
+  ASSERT_TRUE(open(20));
+  EXPECT_TRUE(answers(array.fds));
+  const pollfd last = array.fds.back();
+  array.fds.pop_back();
+  EXPECT_TRUE(answers(array.fds));
+  EXPECT_EQ(20u, mirror.registrations()) << "kept for a while";
+  Replaced replaced(last.fd);
+  add_to_event(replaced.new_file.get());
+  mirror.verify_next();
+  EXPECT_TRUE(answers(array.fds));
+  array.fds.push_back(last);
+  EXPECT_TRUE(answers(array.fds));
+  EXPECT_EQ(POLLIN, array.fds.back().revents);
+}
+
+// A clock that goes on at a word, and by itself after its next reading.
+struct Clock {
+  Clock() { os::clock_function = read; }
+  ~Clock() { os::clock_function = ::clock_gettime; }
+  static int read(clockid_t, timespec* time) {
+    *time = {ns / kSecond, ns % kSecond};
+    ns += std::exchange(after_reading, 0);
+    return 0;
+  }
+  static inline std::int64_t ns = kSecond, after_reading = 0;
+};
+
+// A thread that lost its processor as the kernel was looking has an old answer.
+TEST_F(ArrayMirrorTest, CountsItsPeriodFromTheBeginningOfAVerification) {
+  Clock clock;
+  tuning.verify_ns = 5 * kMillisecond;
+  WatchedArray array(20);
+  ASSERT_TRUE(open(20));
+  EXPECT_TRUE(answers(array.fds));
+  mirror.verify_next();
+  Clock::after_reading = 4 * kMillisecond;
+  EXPECT_TRUE(answers(array.fds));
+  Replaced replaced(array.fds[7].fd);
+  add_to_event(replaced.new_file.get());
+  Clock::ns += 2 * kMillisecond;
+  EXPECT_TRUE(answers(array.fds));
+  EXPECT_EQ(POLLIN, array.fds[7].revents);
+}
+
 TEST_F(ArrayMirrorTest, LearnsThatItsSetIsGoneWhenItVerifies) {
   WatchedArray array(20);
   ASSERT_TRUE(open(20));
