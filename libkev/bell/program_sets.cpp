@@ -2,6 +2,7 @@
 #include "bell/program_sets.hpp"
 
 #include <poll.h>
+#include <utility>
 
 #include "bell/nested.hpp"
 #include "bell/refusal.hpp"
@@ -52,7 +53,11 @@ bool ProgramSets::is_empty(int epfd, const void* events, int max) {
   if (!refresh(set)) return false;
   if (silence.events != events || silence.max != max) return false;
   if (set.ring.is_silent(set.bell)) {
-    if (is_due(silence, coarse_ns())) return false;
+    int64_t now = coarse_ns();
+    if (is_due(silence, now)) {
+      silence.asking_ns = now;
+      return false;
+    }
     silence.changes = changes;
     return true;
   }
@@ -60,6 +65,7 @@ bool ProgramSets::is_empty(int epfd, const void* events, int max) {
     charge(set, 1);
     return false;
   }
+  int64_t now = coarse_ns();
   pollfd look = {epfd, POLLIN, 0};
   if (os::poll_now(&look, 1) != 0 || set.ring.has_news()) {
     charge(set, 1);
@@ -68,7 +74,7 @@ bool ProgramSets::is_empty(int epfd, const void* events, int max) {
   if (set.epfd != epfd || !set.ring.is_armed(set.bell)) return false;  // a handler forked: this is the child
   set.ring.hush();
   silence.changes = changes;
-  silence.asked_ns = coarse_ns();
+  silence.asked_ns = now;
   return true;
 }
 
@@ -121,8 +127,11 @@ void ProgramSets::learn(int epfd, const void* events, int max, int result) {
   if (!refresh(set)) return;
   silence.events = events;
   silence.max = max;
-  silence.asked_ns = coarse_ns();
-  if (result == 0) return;
+  int64_t asking_ns = std::exchange(silence.asking_ns, 0);
+  if (result == 0) {
+    if (asking_ns != 0) silence.asked_ns = asking_ns;
+    return;
+  }
   // The number stands for another file than the one that has the bell: a bare system call has closed it.
   if (was_empty) return drop(set);
   if (silence.spins) return;  // which has an account of its own

@@ -30,7 +30,8 @@ struct Silence {
   unsigned empty = 0;      // not armed: calls that found nothing, lately
   unsigned answers = 0;    // armed: given from here since the account was made up
   unsigned others = 0;     // armed: calls since then on other sets that would stand here
-  int64_t asked_ns = 0;    // when the kernel was asked last, on the coarse clock
+  int64_t asked_ns = 0;    // when the kernel was asked last, on the coarse clock: before it looked
+  int64_t asking_ns = 0;   // the same of the program's own call, until its result is known
 };
 
 inline constexpr unsigned kSets = 4;

@@ -27,7 +27,7 @@ class Stress {
   // Publishes in runs of changing length until the time is up; returns how many.
   std::uint64_t produce() {
     std::uint64_t next = 0;
-    for (conformance::Stopwatch watch; watch.elapsed() < kDuration;) {
+    for (conformance::Stopwatch watch; watch.elapsed() < kDuration || (next < 200 && watch.elapsed() < 20 * kDuration);) {
       for (int burst = 0; burst < 256; ++burst) {
         wait::Run<Event> room = ring.reserve();
         if (room.count == 0) {
@@ -89,7 +89,7 @@ TEST_P(ReadyRingStressTest, LosesNothingForOneConsumer) {
   producer.join();
   EXPECT_EQ(made, taken);
   EXPECT_EQ(0, stress.errors);
-  EXPECT_LT(10u, made);
+  EXPECT_LT(100u, made);
 }
 
 TEST_P(ReadyRingStressTest, LosesNothingForCompetingConsumers) {
@@ -102,7 +102,7 @@ TEST_P(ReadyRingStressTest, LosesNothingForCompetingConsumers) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(made, taken);
   EXPECT_EQ(0, stress.errors);
-  EXPECT_LT(10u, made);
+  EXPECT_LT(100u, made);
 }
 
 INSTANTIATE_TEST_SUITE_P(Capacity, ReadyRingStressTest, ::testing::Values(2u, 64u));
