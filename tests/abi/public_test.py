@@ -120,6 +120,7 @@ class HeaderTest(unittest.TestCase):
 
     def test_the_face_compiles_alone_with_and_without_exceptions(self):
         self.compile('gcc', 'c++', 'c++20', 'coroutine.hpp')
+        self.compile('gcc', 'c++', 'c++20', 'task.hpp')
         for compiler in ('gcc', 'clang'):
             if shutil.which(compiler):
                 self.compile(compiler, 'c++', 'c++20', 'kev.hpp', '-fno-exceptions')
