@@ -84,6 +84,9 @@ inline int duplicate_above(int fd, int lowest) {
   return static_cast<int>(arch::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest));
 }
 
+// Whatever else went wrong, it is taken for open.
+inline bool is_open(int fd) { return arch::syscall(SYS_fcntl, fd, F_GETFD, 0) != -EBADF; }
+
 // The lowest number that a descriptor cannot have (RLIMIT_NOFILE).
 inline unsigned long descriptor_limit() {
   struct rlimit limit = {0, 0};

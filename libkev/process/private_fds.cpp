@@ -1,6 +1,7 @@
 // Placement of our own descriptors; the rules stand in private_fds.hpp.
 #include "process/private_fds.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -20,7 +21,8 @@ namespace {
 
 constexpr int kWindow = 16;
 constexpr long kSmallTable = 1024;
-constexpr int kMargin = 8;  // the guard stands this far below the lowest of ours
+constexpr int kMargin = 8;  // the guard stands at least this far below the lowest of ours
+constexpr int kMostLooks = 64;  // for a free number above the guard
 
 constinit std::atomic<int> highest_used{0};
 constinit std::atomic<int> known_table_size{0};
@@ -53,6 +55,26 @@ int wanted_number() {
   return wanted >= 0 ? wanted : number_above(used, size);
 }
 
+void lower_guard(int number) {
+  int guard = private_guard.load(std::memory_order_relaxed);
+  while (number < guard && !private_guard.compare_exchange_weak(guard, number, std::memory_order_seq_cst)) {
+  }
+}
+
+// Sets the guard below `mine`, so far that a number between them is free: who asks for the lowest free number is given
+// that one before it could meet ours, and is noticed. False: the program has all that were looked at.
+bool guard_number(int mine) {
+  int taken = 0;
+  for (int number = mine - 1; number >= 0 && taken < kMostLooks; --number) {
+    lower_guard(std::max(0, std::min(number, mine - kMargin)));
+    if (is_private(number)) continue;
+    // Looked at behind the guard: who takes it from here on sees the guard.
+    if (!os::is_open(number)) return true;
+    ++taken;
+  }
+  return false;
+}
+
 }  // namespace
 
 int adopt_private(int fd) {
@@ -76,9 +98,9 @@ int adopt_private(int fd) {
   note_marked(moved);
   slot->marks.fetch_or(kPrivate, std::memory_order_release);
   private_count.fetch_add(1, std::memory_order_relaxed);
-  int guard = private_guard.load(std::memory_order_relaxed);
-  int mine = moved > kMargin ? moved - kMargin : 0;
-  while (mine < guard && !private_guard.compare_exchange_weak(guard, mine, std::memory_order_relaxed)) {
+  if (!guard_number(moved)) {
+    discard_private(moved);
+    return -EMFILE;
   }
   return moved;
 }

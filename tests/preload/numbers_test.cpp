@@ -7,6 +7,9 @@ TEST(NumbersTest, EveryCallReturnsTheNumberThatItWouldReturnAlone) { expect_same
 TEST(NumbersTest, TheFirstNumbersBesideAMirrorAreThoseOfTheProgramAlone) {
   expect_same("numbers", "first_numbers", 500);
 }
+TEST(NumbersTest, TheLastFreeNumbersAmongThoseTakenAreThoseOfTheProgramAlone) {
+  expect_same("numbers", "lowest_numbers_taken", 500);
+}
 TEST(NumbersTest, CallsInsideTheCLibraryReturnTheNumbersThatTheyWouldReturnAlone) {
   expect_same("numbers", "unseen_sequence", 100);
 }

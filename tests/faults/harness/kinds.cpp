@@ -74,7 +74,8 @@ std::string kind_of(pid_t tid, uint64_t number, const uint64_t* a) {
       return a[1] == EPOLL_CTL_ADD ? "epoll_ctl ADD" : a[1] == EPOLL_CTL_MOD ? "epoll_ctl MOD" : "epoll_ctl DEL";
     case SYS_ppoll: return "ppoll";
     case SYS_eventfd2: return "eventfd2";
-    case SYS_fcntl: return a[1] == F_DUPFD_CLOEXEC ? "fcntl F_DUPFD_CLOEXEC" : "fcntl";
+    case SYS_fcntl:
+      return a[1] == F_DUPFD_CLOEXEC ? "fcntl F_DUPFD_CLOEXEC" : a[1] == F_GETFD ? "fcntl F_GETFD" : "fcntl";
     case SYS_close: return "close";
     case SYS_openat: return "openat " + file_of(text_at(tid, a[1]));
     case SYS_read: return "read " + kind_of_file(tid, static_cast<int>(a[0]));

@@ -72,6 +72,27 @@ SCENARIO(first_numbers) {
   }
 }
 
+// All low numbers but a few are taken, and there is no room above the highest: what is free lies in a gap between.
+SCENARIO(lowest_numbers_taken) {
+  for (int gap = 60; gap < 240; gap += 6) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      rlimit limit{256, 256};
+      CHECK(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+      Watched watched(16);
+      const int lowest = ::dup(1);
+      for (int fd = lowest + 3; fd < 252; ++fd)
+        if (fd < gap || fd > gap + 24) CHECK(::dup2(1, fd) == fd);
+      watched.exercise();
+      for (int fd = 0; fd >= 0; watched.expect({})) say("%d ", fd = ::dup(1));
+      say("\n");
+      watched.exercise();
+      ::_exit(0);
+    }
+    expect_success(child);
+  }
+}
+
 SCENARIO(unseen_sequence) { print_numbers(kUnseenMakers, 600); }
 
 // Every number can be taken, also those that stand for something of the object's.

@@ -107,6 +107,25 @@ TEST(PrivateFdsTest, StandBelowWhatTheProgramHadIfThereIsNoRoomAbove) {
   });
 }
 
+// Who asks for the lowest free number must not meet ours unnoticed, however many of those below are taken; where too many
+// are, there are none of ours.
+TEST(PrivateFdsTest, AreGuardedByANumberThatIsFree) {
+  in_child([] {
+    const int lowest = fresh();
+    const int size = static_cast<int>(status_number("FDSize:"));
+    rlimit low{static_cast<rlim_t>(size), static_cast<rlim_t>(size)};
+    REQUIRE_IN_CHILD(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    const int first = adopt_private(fresh());
+    REQUIRE_IN_CHILD(first > lowest + 100);
+    discard_private(first);
+    for (int number = first - 40; number < first; ++number) REQUIRE_IN_CHILD(::dup2(lowest, number) == number);
+    REQUIRE_IN_CHILD(adopt_private(fresh()) >= first && private_guard == first - 41);
+    REQUIRE_IN_CHILD(adopt_private(fresh()) >= first && private_guard == first - 41);
+    for (int number = first - 80; number < first - 40; ++number) REQUIRE_IN_CHILD(::dup2(lowest, number) == number);
+    REQUIRE_IN_CHILD(adopt_private(fresh()) == -EMFILE && private_count == 2);
+  });
+}
+
 // The size of the table is not to be had then.
 TEST(PrivateFdsTest, AreRefusedWhereNoFileCanBeOpened) {
   in_child([] {
