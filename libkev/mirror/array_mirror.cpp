@@ -88,12 +88,17 @@ int ArrayMirror::open(unsigned count, int wake_fd, Closed closed) {
   return 0;
 }
 
+// The bell holds the set, and would go on telling what happens to that one.
+void ArrayMirror::close_engine() {
+  bell_.let_go();
+  engine_.close();
+}
+
 void ArrayMirror::close() {
   if (!is_open()) return engine_.close();  // half open, when a fork came in between
-  bell_.let_go();
   // Closing the set takes its registrations along.
   if (!disconnected_) release_holds();
-  engine_.close();
+  close_engine();
   count_ = watched_ = 0;
   // Forgotten before it is unmapped: a child forked in between must not unmap it a second time.
   void* block = block_;
@@ -104,8 +109,7 @@ void ArrayMirror::close() {
 void ArrayMirror::disconnect() {
   if (is_open() && !disconnected_) release_holds();
   disconnected_ = true;
-  bell_.let_go();
-  engine_.close();
+  close_engine();
 }
 
 }  // namespace kev::mirror

@@ -109,6 +109,7 @@ class ArrayMirror {
   void follow_closes();
   bool start_over();
   void release_holds();
+  void close_engine();
 
   // Waiting: array_wait.cpp.
   int64_t period() const;

@@ -167,7 +167,7 @@ void ArrayMirror::release_holds() {
 // Begins with an empty engine: every descriptor is asked directly.
 bool ArrayMirror::start_over() {
   release_holds();
-  engine_.close();
+  close_engine();
   set_.discard();
   set_.erase_if([](const Interest& interest) { return !place::is_direct(interest) && interest.first == 0; },
                 [](const Interest&) {});

@@ -30,6 +30,9 @@ TEST(DoorbellTest, SeveralThreadsMayAskOneSet) { expect_answers("is_asked_by_two
 TEST(DoorbellTest, ARequestForCancellationIsActedOn) { expect_answers("is_cancelled", 1000); }
 TEST(DoorbellTest, AHandlerMayAskToo) { expect_answers("is_asked_by_a_handler", 100); }
 TEST(DoorbellTest, AnArrayOfWhichNothingIsReadyIsAnsweredFromMemory) { expect_answers("array", 5000, "poll"); }
+TEST(DoorbellTest, AnArrayWhosePrivateSetBeginsAnewHasAnotherBell) {
+  expect_answers("array_begins_anew", 1000, "poll");
+}
 TEST(DoorbellTest, SetsOfWhichNothingIsReadyAreAnsweredFromMemory) { expect_answers("sets", 5000, "select"); }
 
 namespace {

@@ -316,6 +316,35 @@ SCENARIO(array) {
   }
 }
 
+// A file that was closed, and lives on elsewhere, reports to the private set, which begins anew: the bell is not to be
+// that of the set before, which does not know the file that came in its place.
+SCENARIO(array_begins_anew) {
+  std::vector<pollfd> array;
+  for (int i = 0; i < 40; ++i) array.push_back({eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), POLLIN, 0});
+  auto ask = [&] { return poll(array.data(), array.size(), 0); };
+  auto ask_until_silent = [&] {
+    for (int i = 0; i < 500; ++i) CHECK(ask() == 0);
+  };
+  for (size_t round = 0; round < 10; ++round) {
+    ask_until_silent();
+    const int copy = dup(array[round].fd), other = eventfd(0, EFD_NONBLOCK);
+    CHECK(dup2(other, array[round].fd) == array[round].fd && close(other) == 0);
+    ask_until_silent();
+    unsigned long value = 1;
+    CHECK(write(copy, &value, sizeof value) == sizeof value);
+    ask_until_silent();
+    pollfd& entry = array[round];
+    for (int again = 0; again < 20; ++again) {
+      CHECK(write(entry.fd, &value, sizeof value) == sizeof value);
+      CHECK(ask() == 1 && entry.revents == POLLIN);
+      CHECK(read(entry.fd, &value, sizeof value) == sizeof value);
+      ask_until_silent();
+    }
+    CHECK(close(copy) == 0);
+  }
+  say("done\n");
+}
+
 SCENARIO(sets) {
   fd_set in;
   FD_ZERO(&in);
