@@ -226,6 +226,13 @@ void op_message(const int32_t* a) {
   }
 }
 
+// Whether a small send buffer has room is a matter of when the peer's kernel acknowledges: natively too.
+static bool waits_for_acknowledgements(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_INET;
+}
+
 void op_sockopt(const int32_t* a) {
   int fd = fd_of(a[0]);
   int value = 1;
@@ -238,6 +245,7 @@ void op_sockopt(const int32_t* a) {
       say_result(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value));
       break;
     default:
+      if (waits_for_acknowledgements(fd)) break;
       value = 4096;
       say_result(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value));
   }
