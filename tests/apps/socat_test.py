@@ -52,7 +52,7 @@ class SocatTest(AppTest):
     def test_children_by_exec_with_pipes_and_socketpairs(self):
         for option in ('', ',pipes', ',nofork'):
             with self.subTest(option=option):
-                program, port = self.relay('EXEC:sort' + option, options=['-t', '20'])
+                program, port = self.relay('EXEC:sort' + option, options=['-t', '4'])
                 for answer in in_parallel(10, lambda index: exchange(port, b'c\nb\n%d\na\n' % index)):
                     lines = answer.split(b'\n')
                     self.assertEqual(lines[1:], [b'a', b'b', b'c', b''])
