@@ -21,6 +21,7 @@ inline bool is_hidden(int fd) {
 
 // The program has closed `fd`: whoever holds the number looks again, and a bell lets go of what it was.
 inline void went(int fd) {
+  process::note_had(fd);
   process::fd_changed(fd);
   if (bell::is_armed(fd)) [[unlikely]]
     call::epoll_sets_went(fd, fd);

@@ -13,6 +13,7 @@ constinit std::atomic<FdSlot*> fd_table{nullptr};
 constinit std::atomic<uint32_t> fd_table_size{0};
 constinit std::atomic<uint32_t> held_fd_changes{0};
 constinit std::atomic<uint64_t> near_marks[kNearNumbers / 64] = {};
+constinit std::atomic<uint64_t> near_had[kNearNumbers / 64] = {};
 
 namespace {
 

@@ -64,6 +64,21 @@ inline bool is_marked(int fd) {
   return fd_marks(fd) != 0;
 }
 
+// One bit per low number: whether the program was seen to have it, open or closed, here or before a fork. Beside those
+// above for the same reason.
+extern std::atomic<uint64_t> near_had[kNearNumbers / 64];
+inline void note_had(int fd) {
+  uint32_t number = static_cast<uint32_t>(fd);
+  if (number >= kNearNumbers) return;
+  uint64_t bit = uint64_t{1} << number % 64;
+  if ((near_had[number / 64].load(std::memory_order_relaxed) & bit) == 0)
+    near_had[number / 64].fetch_or(bit, std::memory_order_relaxed);
+}
+inline bool was_had(int fd) {
+  uint32_t number = static_cast<uint32_t>(fd);
+  return number < kNearNumbers && (near_had[number / 64].load(std::memory_order_relaxed) >> number % 64 & 1) != 0;
+}
+
 // To be called before the first mark is set in the slot of `fd`.
 void note_marked(int fd);
 

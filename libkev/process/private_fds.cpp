@@ -55,6 +55,21 @@ int wanted_number() {
   return wanted >= 0 ? wanted : number_above(used, size);
 }
 
+// Moves `fd` to the lowest free number from `wanted` on that the program never had, if there is one near: it may still name
+// one that it closed. The number, or -errno.
+int move_above(int fd, int wanted) {
+  int end = wanted + kMostLooks;
+  for (int at = wanted; at < end; ++at) {
+    while (at < end && was_had(at)) ++at;
+    int moved = os::duplicate_above(fd, at);
+    if (moved < 0) break;
+    if (!was_had(moved)) return moved;
+    os::close(moved);
+    at = moved;
+  }
+  return os::duplicate_above(fd, wanted);
+}
+
 void lower_guard(int number) {
   int guard = private_guard.load(std::memory_order_relaxed);
   while (number < guard && !private_guard.compare_exchange_weak(guard, number, std::memory_order_seq_cst)) {
@@ -84,7 +99,7 @@ int adopt_private(int fd) {
   }
   program_uses(fd);  // the lowest free number: all below are the program's
   int wanted = wanted_number();
-  int moved = wanted < 0 ? wanted : os::duplicate_above(fd, wanted);
+  int moved = wanted < 0 ? wanted : move_above(fd, wanted);
   os::close(fd);
   if (moved < 0) return moved;
   FdSlot* slot = fd_slot(moved);

@@ -107,6 +107,17 @@ TEST(PrivateFdsTest, StandBelowWhatTheProgramHadIfThereIsNoRoomAbove) {
   });
 }
 
+TEST(PrivateFdsTest, LeaveNumbersThatTheProgramHadIfThereAreOthers) {
+  in_child([] {
+    const int first = adopt_private(fresh());
+    discard_private(first);
+    for (int number = first; number < first + 3; ++number) note_had(number);
+    REQUIRE_IN_CHILD(adopt_private(fresh()) == first + 3);
+    for (int number = 0; number < 1024; ++number) note_had(number);
+    REQUIRE_IN_CHILD(adopt_private(fresh()) >= 0);
+  });
+}
+
 // Who asks for the lowest free number must not meet ours unnoticed, however many of those below are taken; where too many
 // are, there are none of ours.
 TEST(PrivateFdsTest, AreGuardedByANumberThatIsFree) {
