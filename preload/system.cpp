@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cancel/clean_up.hpp"
-#include "cancel/libc.hpp"
+#include "cancel/point.hpp"
 #include "os/thread.hpp"
 #include "preload/point.hpp"
 #include "process/quiet.hpp"
@@ -116,7 +116,7 @@ extern "C" int kev_system(const char* command) {
   // Newer C libraries tell the shell that what begins like an option is none.
   bool plain = command != nullptr && *command != '-' && *command != '+';
   if (!plain || !has_points(Family::child) || kev::process::is_quiet()) return behind<&Next::system>(command);
-  kev::cancel::check();
+  kev::cancel::pass_point();
   Shell shell;
   sigset_t child;
   sigemptyset(&child);

@@ -7,28 +7,19 @@
 #include <sys/syscall.h>
 
 #include "cancel/handler.hpp"
-#include "cancel/libc.hpp"
+#include "cancel/point.hpp"
 #include "cancel/request.hpp"
 
 constinit thread_local kev::cancel::Record kev_cancel_self = {};
 
 using namespace kev::cancel;
 
-namespace {
-
-void act() {
-  if (self().cancels) self().passed_point = true;
-  check();
-}
-
-}  // namespace
-
 // There is a request, and the call has not been made. With the stub's own arguments, which it has kept.
 extern "C" [[gnu::visibility("hidden")]] long kev_cp_cancelled(long a, long b, long c, long d, long e, long f,
                                                                long number, unsigned long how) {
   uint32_t seen = settle();
   if ((how & kReturn) != 0) return kCancelled;
-  act();
+  pass_point();
   // Disabled, or in the middle of ending. What comes after the look is seen by the stub.
   return kev_syscall_cp(a, b, c, d, e, f, number, seen);
 }
@@ -37,7 +28,7 @@ extern "C" [[gnu::visibility("hidden")]] long kev_cp_cancelled(long a, long b, l
 // it; close() has, whatever it returns.
 extern "C" [[gnu::visibility("hidden")]] long kev_cp_returned(long result, int number, unsigned long how) {
   settle();
-  if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) act();
+  if (result == -EINTR && number != SYS_close && (how & kReturn) == 0) pass_point();
   // A handler's own call has had its result, and the signal: the call that the handler interrupted must look as well.
   // Not so if the signal is still to come, which would find itself blocked.
   if (!self().disabled.load(std::memory_order_relaxed) && !Slot::signal_will_come()) look_again_below();

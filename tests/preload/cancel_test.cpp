@@ -20,6 +20,7 @@ void expect_right(const std::string& scenario) {
 
 TEST(CancelTest, EveryPointIsOne) { expect_like_natively("every_point"); }
 TEST(CancelTest, TheCLibrarysOwnPointsStayPoints) { expect_like_natively("libcs_points"); }
+TEST(CancelTest, TheCLibrarysOwnPointsLookFirst) { expect_right("libcs_points_with_the_result_there"); }
 TEST(CancelTest, TheAsynchronousTypeEndsThreadsAnywhere) { expect_like_natively("asynchronous_type"); }
 
 TEST(CancelTest, NoByteOfAReadIsLost) { expect_right("contest_read"); }

@@ -18,5 +18,6 @@ TEST(ErrnoTest, CallsThatMakeDescriptorsFailAsTheyWouldAlone) { expect_same_erro
 TEST(ErrnoTest, EpollCallsFailAsTheyWouldAlone) { expect_same_errors("epoll", 0); }
 TEST(ErrnoTest, PollsFailAsTheyWouldAlone) { expect_same_errors("polls", 15); }
 TEST(ErrnoTest, SelectsFailAsTheyWouldAlone) { expect_same_errors("selects", 10); }
+TEST(ErrnoTest, WaitsInsideTheCLibraryFailAsTheyWouldAlone) { expect_same_errors("libcs_waits", 0); }
 TEST(ErrnoTest, CheckedCallsEndTheProgramAsTheyWouldAlone) { expect_same_errors("overflows", 0); }
 TEST(ErrnoTest, NoSuccessfulCallTouchesErrno) { expect_same_errors("success", 30); }

@@ -2,6 +2,7 @@
 //
 // The C library itself loses what a cancelled call had taken; what must not happen under the object alone is a STRICT
 // check.
+#include <aio.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -27,6 +28,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <threads.h>
 
 #include <atomic>
 #include <functional>
@@ -368,11 +370,15 @@ const Point kPoints[] = {
     WAITS("pthread_testcancel", for (;;) ::pthread_testcancel()),
 };
 
+// Not the header's, which is another name of aio_suspend64().
+extern "C" int plain_aio_suspend(const aiocb* const*, int, const timespec*) __asm__("aio_suspend");
+
 // The C library's own.
 pthread_mutex_t mutex;
 pthread_cond_t never_signalled = PTHREAD_COND_INITIALIZER;
 sem_t never_posted;
 FILE* quiet_stream;
+aiocb never_read;
 const Point kLibcsPoints[] = {
     {"pthread_cond_wait",
      [] {
@@ -397,7 +403,37 @@ const Point kLibcsPoints[] = {
        ::pthread_join(other, nullptr);
        pthread_cleanup_pop(0);
      }},
+    {"thrd_join",
+     [] {
+       static thrd_t other;
+       ::thrd_create(&other, [](void*) -> int { for (;;) ::pause(); }, nullptr);
+       pthread_cleanup_push(
+           [](void*) {
+             CHECK(::pthread_cancel(other) == 0);
+             CHECK(::thrd_join(other, nullptr) == thrd_success);
+           },
+           nullptr);
+       ::thrd_join(other, nullptr);
+       pthread_cleanup_pop(0);
+     }},
+    {"sem_clockwait",
+     [] {
+       timespec until;
+       ::clock_gettime(CLOCK_MONOTONIC, &until);
+       until.tv_sec += 1000;
+       ::sem_clockwait(&never_posted, CLOCK_MONOTONIC, &until);
+     }},
+    {"aio_suspend", [] { const aiocb* const list[] = {&never_read}; ::aio_suspend(list, 1, nullptr); }},
+    {"plain aio_suspend", [] { const aiocb* const list[] = {&never_read}; plain_aio_suspend(list, 1, nullptr); }},
 };
+
+void read_by_aio(aiocb& request, int fd) {
+  request.aio_fildes = fd;
+  request.aio_buf = buffer;
+  request.aio_nbytes = 1;
+  request.aio_sigevent.sigev_notify = SIGEV_NONE;
+  CHECK(::aio_read(&request) == 0);
+}
 
 void make_libcs_waits() {
   pthread_mutexattr_t checks;
@@ -406,6 +442,7 @@ void make_libcs_waits() {
   ::pthread_mutex_init(&mutex, &checks);
   ::sem_init(&never_posted, 0, 0);
   quiet_stream = ::fdopen((new Ends)->in, "r");
+  read_by_aio(never_read, (new Ends)->in);
 }
 
 enum class When { before, early, asleep };
@@ -449,6 +486,54 @@ SCENARIO(libcs_points) {
     for (const Point& point : kLibcsPoints)
       for (const When when : {When::asleep, When::early, When::before}) cancel_in(point, when);
   say("all\n");
+}
+
+namespace {
+
+// With a request pending, and what is waited for there: the thread ends, and has taken nothing.
+template <typename Call>
+void ends_before(const char* name, Call call) {
+  Thread thread([&] {
+    CHECK(::pthread_cancel(::pthread_self()) == 0);
+    call();
+  });
+  if (!thread.join()) say("%s: not cancelled\n", name);
+}
+
+}  // namespace
+
+// What the C library itself only looks for if it has to wait.
+SCENARIO(libcs_points_with_the_result_there) {
+  for (int round = 0; round < 10; ++round) {
+    pthread_t ended;
+    CHECK(::pthread_create(&ended, nullptr, [](void*) -> void* { return &buffer; }, nullptr) == 0);
+    thrd_t ended_too;
+    CHECK(::thrd_create(&ended_too, [](void*) { return 4711; }, nullptr) == thrd_success);
+    pause_us(2000);
+    ends_before("pthread_join", [&] { ::pthread_join(ended, nullptr); });
+    ends_before("thrd_join", [&] { ::thrd_join(ended_too, nullptr); });
+    void* result = nullptr;
+    CHECK(::pthread_join(ended, &result) == 0 && result == &buffer);
+    int number = 0;
+    CHECK(::thrd_join(ended_too, &number) == thrd_success && number == 4711);
+
+    sem_t posted;
+    ::sem_init(&posted, 0, 1);
+    const timespec until = {1'000'000'000, 0};
+    ends_before("sem_clockwait", [&] { ::sem_clockwait(&posted, CLOCK_MONOTONIC, &until); });
+    int value = 0;
+    CHECK(::sem_getvalue(&posted, &value) == 0 && value == 1);
+
+    Ends pipe;
+    aiocb request = {};
+    CHECK(::write(pipe.out, "x", 1) == 1);
+    read_by_aio(request, pipe.in);
+    while (::aio_error(&request) == EINPROGRESS) pause_us(50);
+    const aiocb* const list[] = {&request};
+    ends_before("aio_suspend", [&] { ::aio_suspend(list, 1, nullptr); });
+    ends_before("plain aio_suspend", [&] { plain_aio_suspend(list, 1, nullptr); });
+    CHECK(::aio_return(&request) == 1);
+  }
 }
 
 // The asynchronous type, in calls of the C library's and in none.
@@ -891,13 +976,16 @@ SCENARIO(disabled_is_undisturbed) {
 extern "C" int cancel_old(pthread_t);
 extern "C" void testcancel_old(void);
 extern "C" int setcancelstate_old(int, int*);
+extern "C" int join_old(pthread_t, void**);
 __asm__(".symver cancel_old, pthread_cancel@GLIBC_2.2.5");
 __asm__(".symver testcancel_old, pthread_testcancel@GLIBC_2.2.5");
 __asm__(".symver setcancelstate_old, pthread_setcancelstate@GLIBC_2.2.5");
+__asm__(".symver join_old, pthread_join@GLIBC_2.2.5");
 #else
 #define cancel_old pthread_cancel
 #define testcancel_old pthread_testcancel
 #define setcancelstate_old pthread_setcancelstate
+#define join_old pthread_join
 #endif
 
 SCENARIO(both_versions) {
@@ -918,6 +1006,21 @@ SCENARIO(both_versions) {
       CHECK(by(thread.id()) == 0);
       CHECK(thread.join());
     }
+  using Join = int (*)(pthread_t, void**);
+  auto* looked_up_too = reinterpret_cast<Join>(::dlsym(RTLD_DEFAULT, "pthread_join"));
+  for (const Join by : {Join{&join_old}, Join{&::pthread_join}, looked_up_too}) {
+    pthread_t ended;
+    CHECK(::pthread_create(&ended, nullptr, [](void*) -> void* { return nullptr; }, nullptr) == 0);
+    pause_us(2000);
+    bool joined = false;
+    Thread thread([&] {
+      CHECK(::pthread_cancel(::pthread_self()) == 0);
+      joined = by(ended, nullptr) == 0;
+    });
+    CHECK(thread.join() == !joined);
+    STRICT(!joined);
+    if (!joined) CHECK(by(ended, nullptr) == 0);
+  }
 }
 
 // However a thread ends in system(), its shell is killed and reaped, and the signals are back.

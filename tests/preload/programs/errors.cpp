@@ -1,8 +1,11 @@
 // Wrong arguments to every interposed call, and errno where all is well.
+#include <aio.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -15,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <threads.h>
 
 #include <functional>
 
@@ -31,6 +35,8 @@ int __select(int, fd_set*, fd_set*, fd_set*, timeval*);
 int __close(int);
 int __dup2(int, int);
 int __fcntl(int, int, ...);
+// Not the header's, which is another name of aio_suspend64().
+int plain_aio_suspend(const aiocb* const*, int, const timespec*) __asm__("aio_suspend");
 int epoll_pwait2(int, epoll_event*, int, const timespec*, const sigset_t*) __attribute__((weak));
 }
 
@@ -129,6 +135,58 @@ SCENARIO(making) {
   show("epoll_create1", [] { return ::epoll_create1(0xffff); });
   show("prctl", [] { return ::prctl(99999, 0, 0, 0, 0); });
   show("prctl", [] { return ::prctl(PR_SET_NAME, bad<char>(), 0, 0, 0); });
+}
+
+// The joins return their error, and leave errno alone.
+SCENARIO(libcs_waits) {
+  int ends[2];
+  CHECK(::pipe(ends) == 0);
+  char byte;
+  aiocb request = {};
+  request.aio_fildes = ends[0];
+  request.aio_buf = &byte;
+  request.aio_nbytes = 1;
+  request.aio_sigevent.sigev_notify = SIGEV_NONE;
+  CHECK(::aio_read(&request) == 0);
+  const aiocb* const list[] = {&request};
+  const timespec no_time = {0, 0}, short_time = {0, 1'000'000};
+  for (const timespec* time : {&no_time, &short_time}) {
+    show("aio_suspend", [&] { return ::aio_suspend(list, 1, time); });
+    show("plain aio_suspend", [&] { return plain_aio_suspend(list, 1, time); });
+  }
+  show("aio_suspend", [&] { return ::aio_suspend(list, -1, nullptr); });
+  show("plain aio_suspend", [&] { return plain_aio_suspend(list, -1, nullptr); });
+  show("aio_suspend", [&] { return ::aio_suspend(list, 0, &no_time); });
+  CHECK(::write(ends[1], "x", 1) == 1);
+  show("aio_suspend", [&] { return ::aio_suspend(list, 1, nullptr); });
+  show("plain aio_suspend", [&] { return plain_aio_suspend(list, 1, nullptr); });
+
+  sem_t semaphore;
+  ::sem_init(&semaphore, 0, 1);
+  const timespec bad_time = {0, 1'000'000'000};
+  show("sem_clockwait", [&] { return ::sem_clockwait(&semaphore, CLOCK_PROCESS_CPUTIME_ID, &no_time); });
+  show("sem_clockwait", [&] { return ::sem_clockwait(&semaphore, CLOCK_MONOTONIC, &no_time); });
+  show("sem_clockwait", [&] { return ::sem_clockwait(&semaphore, CLOCK_MONOTONIC, &no_time); });
+  show("sem_clockwait", [&] { return ::sem_clockwait(&semaphore, CLOCK_REALTIME, &bad_time); });
+
+  show("pthread_join", [] { return ::pthread_join(::pthread_self(), nullptr); });
+  show("thrd_join", [] { return ::thrd_join(::thrd_current(), nullptr); });
+  pthread_t thread;
+  CHECK(::pthread_create(&thread, nullptr, [](void*) -> void* { for (;;) ::pause(); }, nullptr) == 0);
+  ::pthread_detach(thread);
+  show("pthread_join", [&] { return ::pthread_join(thread, nullptr); });
+  show("thrd_join", [&] { return ::thrd_join(thread, nullptr); });
+  show("both", [] {
+    pthread_t ended;
+    thrd_t ended_too;
+    void* first = nullptr;
+    int second = 0;
+    CHECK(::pthread_create(&ended, nullptr, [](void*) -> void* { return &::stdout; }, nullptr) == 0);
+    CHECK(::thrd_create(&ended_too, [](void*) { return 12; }, nullptr) == thrd_success);
+    errno = 1234;
+    const bool joined = ::pthread_join(ended, &first) == 0 && ::thrd_join(ended_too, &second) == thrd_success;
+    return joined && first == &::stdout ? second : -1;
+  });
 }
 
 SCENARIO(epoll) {
