@@ -22,7 +22,6 @@ enum point_flags {
   POINT_EINTR_DONE = 64,     // what the call leaves after EINTR is unspecified: a loss is a matter of quality
   POINT_EINTR_GOES_ON = 128, // after EINTR the work goes on by itself: what is found done later is no loss
   POINT_ENDS_EINTR = 256,    // success is -1 with EINTR: a handler has run (pause, sigsuspend)
-  POINT_OTHER_PROCESS = 512, // another process brings the success about
 };
 
 // One thread in one call. Everything starts as zero, the descriptors as -1; they are closed after `teardown`.

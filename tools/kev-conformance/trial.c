@@ -47,7 +47,7 @@ static void *trial_body(void *argument) {
   // musl refuses the library function.
   if (t->batch) {
     syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &(struct sched_param){0});
-    setpriority(PRIO_PROCESS, (id_t)atomic_load(&t->tid), 10);
+    setpriority(PRIO_PROCESS, (id_t)atomic_load(&t->tid), getpriority(PRIO_PROCESS, 0) + 10);
   }
   pthread_setcanceltype(t->type, NULL);
   pthread_setcancelstate(t->state, NULL);
