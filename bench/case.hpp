@@ -18,16 +18,17 @@ namespace kev::bench {
 
 // What the preloaded side may cost.
 struct Limit {
-  enum class Kind { none, ratio, extra_ns } kind = Kind::none;
-  double value = 0;
+  enum class Kind { none, ratio, extra } kind = Kind::none;
+  double value = 0;  // of an extra: in the case's unit, nanoseconds or bytes
 };
 inline constexpr Limit kNoLimit = {};
 inline constexpr Limit kThreePercent = {Limit::Kind::ratio, 1.03};
 inline constexpr Limit kParity = {Limit::Kind::ratio, 1 / 0.97};
 // At least so many times as fast.
 constexpr Limit times(double factor) { return {Limit::Kind::ratio, 1 / factor}; }
-inline constexpr Limit kThreeNanoseconds = {Limit::Kind::extra_ns, 3};
-inline constexpr Limit kHalfMillisecond = {Limit::Kind::extra_ns, 500'000};
+inline constexpr Limit kThreeNanoseconds = {Limit::Kind::extra, 3};
+inline constexpr Limit kHalfMillisecond = {Limit::Kind::extra, 500'000};
+inline constexpr Limit kSixtyFourBytes = {Limit::Kind::extra, 64};
 
 class Fixture {
  public:
@@ -49,6 +50,9 @@ struct Case {
   Clock clock;
   std::function<std::unique_ptr<Fixture>()> make;
   uint64_t calls_per_slice = 0;  // 0: as many as take a slice
+
+  // The fixture adds up bytes, which are the same each time.
+  bool counts_bytes() const { return clock == Clock::none; }
 };
 
 class Cases {
@@ -92,6 +96,7 @@ void add_epoll_cases(Cases& cases);
 void add_descriptor_cases(Cases& cases);
 void add_cancel_cases(Cases& cases);
 void add_thread_cases(Cases& cases);
+void add_memory_cases(Cases& cases);
 void add_process_cases(Cases& cases);
 void add_native_cases(Cases& cases);
 

@@ -24,6 +24,7 @@ Cases all_cases() {
   add_descriptor_cases(cases);
   add_cancel_cases(cases);
   add_thread_cases(cases);
+  add_memory_cases(cases);
   add_process_cases(cases);
   add_native_cases(cases);
   return cases;

@@ -50,13 +50,17 @@ Result measure(const Case& which, const Options& options) {
       sides[side] = make_side(which, options.same ? Mode::native : kModes[side], options);
     }
     for (size_t i = 0; i < sides_count; ++i) {
+      if (which.counts_bytes()) {
+        calls[i] = which.calls_per_slice;
+        continue;
+      }
       // What the first calls set up does not count: it takes the shim some hundred calls to know an array.
       if (which.calls_per_slice == 0) sides[i]->run(which.kind == Case::Kind::worker ? 512 : 8);
       if (calls[i] == 0) calls[i] = which.calls_per_slice;
       if (calls[i] == 0) calls[i] = calibrate(*sides[i], options.slice_ms * 1e6);
       sides[i]->run(calls[i] / 2 + 1);  // warm-up
     }
-    unsigned rounds = (options.rounds + process) / options.processes;
+    unsigned rounds = which.counts_bytes() ? 1 : (options.rounds + process) / options.processes;
     for (unsigned round = 0; round < rounds; ++round) {
       Sample sample;
       for (size_t i = 0; i < sides_count; ++i) {
@@ -69,7 +73,7 @@ Result measure(const Case& which, const Options& options) {
   result.calls_per_slice = calls[0];
   result.native_ns = estimate(column(samples, [](const Ns& ns) { return ns[0]; })).median;
   result.kev_ns = estimate(column(samples, [](const Ns& ns) { return ns[1]; })).median;
-  result.ratio = estimate(column(samples, [](const Ns& ns) { return ns[1] / ns[0]; }));
+  result.ratio = estimate(column(samples, [](const Ns& ns) { return ns[0] > 0 ? ns[1] / ns[0] : 0; }));
   result.difference_ns = estimate(column(samples, [](const Ns& ns) { return ns[1] - ns[0]; }));
   if (with_stats) {
     result.stats_ns = estimate(column(samples, [](const Ns& ns) { return ns[2]; })).median;

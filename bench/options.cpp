@@ -28,6 +28,7 @@ Measures calls native and preloaded, in turn, in one run: the median of the rati
   --json            one JSON object per case instead of the table
   --help
 
+Cases of memory/ measure bytes, once in each pair of processes.
 ratio and difference: kev to native, the median of the pairs, with its 95 % interval.
 ok: the interval meets the limit. ok?, over?: the median does, or does not, and the interval holds the limit. OVER.
 )";

@@ -11,7 +11,8 @@
 
 namespace kev::bench {
 
-enum class Clock { thread_cpu, process_cpu, family_cpu, wall };
+// none: what is added up is no time.
+enum class Clock { none, thread_cpu, process_cpu, family_cpu, wall };
 
 class Stopwatch {
  public:
@@ -22,6 +23,7 @@ class Stopwatch {
         with_children_(clock == Clock::family_cpu) {}
   void start() { started_ = now(); }
   void stop() { elapsed_ += now() - started_; }
+  void add(int64_t amount) { elapsed_ += amount; }
   int64_t ns() const { return elapsed_; }
 
  private:
