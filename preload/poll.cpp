@@ -35,9 +35,11 @@ template <typename Own>
     result = call::poll(request.fds, request.count, wait::Deadline::from(request.timeout), request.mask);
   else if (shim.mirrors)
     stats::add(request.count < mirror::tuning.minimum ? stats::Fallback::small : stats::Fallback::argument);
-  bool by_core = result != call::kNotOurs;
+  bool by_core = call::is_ours(result);
   if (!by_core) {
+    bool tell = result == call::kNotOursTell;
     result = own();
+    if (tell && result >= 0) call::poll_found(request.fds, result);
     if (result < 0 && eligible && errno != EINTR) call::poll_failed(request.fds);
   }
   count_end(request.call, start, by_core, request.count, result);

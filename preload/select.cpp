@@ -33,9 +33,11 @@ template <typename Own>
     result = call::select(request.nfds, request.in, request.out, request.except, deadline, mask);
   else if (shim.mirrors)
     stats::add(valid ? stats::Fallback::small : stats::Fallback::argument);
-  bool by_core = result != call::kNotOurs;
+  bool by_core = call::is_ours(result);
   if (!by_core) {
+    bool tell = result == call::kNotOursTell;
     result = own();
+    if (tell && result >= 0) call::select_found(request.in, request.out, request.except, result);
     if (result < 0 && eligible && errno != EINTR) call::select_failed(request.in, request.out, request.except);
   }
   count_end(request.call, start, by_core, request.nfds > 0 ? static_cast<unsigned>(request.nfds) : 0, result);

@@ -23,6 +23,7 @@ struct PollCall {
   mirror::Key key() const { return {{fds}}; }
   size_t extent() const { return count * sizeof(pollfd); }
   unsigned size(const mirror::ArrayMirror&) const { return count; }
+  unsigned asked() const { return count; }
   bool worthwhile() const { return true; }
   bool within_limit() const { return count <= os::descriptor_limit(); }
   bool fits(const mirror::ArrayMirror& mirror) const { return mirror.is_open() && count <= mirror.capacity(); }
@@ -69,6 +70,13 @@ int poll(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigset
   return wait_by_mirror(call, deadline, mask);
 }
 
-void poll_failed(const pollfd* fds) { call_failed(PollCall{const_cast<pollfd*>(fds), 0}); }
+void poll_failed(const pollfd* fds) {
+  note_own_call(PollCall{const_cast<pollfd*>(fds), 0}, [](Slot& slot) { slot.begin_anew(); });
+}
+
+void poll_found(const pollfd* fds, int result) {
+  note_own_call(PollCall{const_cast<pollfd*>(fds), 0},
+                [result](Slot& slot) { slot.found = static_cast<unsigned>(result); });
+}
 
 }  // namespace kev::call

@@ -10,9 +10,9 @@
 
 namespace kev::call {
 
-// As ppoll(2), with a deadline: the number of ready entries, 0, -EINTR, or kNotOurs without having done anything
-// that the program could see. Precondition: start() succeeded, count >= tuning.minimum, the mask (may be null) is
-// valid. Cancellation point. Async-signal-safe.
+// As ppoll(2), with a deadline: the number of ready entries, 0, -EINTR, or one that is not ours (is_ours()) without
+// having done anything that the program could see. Precondition: start() succeeded, count >= tuning.minimum, the mask
+// (may be null) is valid. Cancellation point. Async-signal-safe.
 int poll(pollfd* fds, nfds_t count, const wait::Deadline& deadline, const sigset_t* mask);
 
 // As pselect(2). Precondition: as poll(), for the number of descriptors in the sets.
@@ -22,5 +22,9 @@ int select(int nfds, fd_set* in, fd_set* out, fd_set* except, const wait::Deadli
 // again before the program's own call has succeeded with them.
 void poll_failed(const pollfd* fds);
 void select_failed(const fd_set* in, const fd_set* out, const fd_set* except);
+
+// It succeeded, and the result was kNotOursTell: how much it found.
+void poll_found(const pollfd* fds, int result);
+void select_found(const fd_set* in, const fd_set* out, const fd_set* except, int result);
 
 }  // namespace kev::call

@@ -28,6 +28,13 @@ struct SelectCall {
   mirror::Key key() const { return {{in, out, except}}; }
   size_t extent() const { return mirror::Sets::words(own_nfds) * sizeof(mirror::Sets::Word); }
   unsigned size(const mirror::SelectMirror& mirror) const { return mirror.size(); }
+  unsigned asked() const {
+    unsigned found = 0;
+    for (mirror::Sets set : {mirror::Sets{sets().in, nullptr, nullptr}, mirror::Sets{nullptr, sets().out, nullptr},
+                             mirror::Sets{nullptr, nullptr, sets().except}})
+      found += set.count(nfds, UINT_MAX);
+    return found;
+  }
   bool within_limit() const { return true; }
   bool worthwhile() const { return sets().count(nfds, mirror::tuning.minimum) >= mirror::tuning.minimum && nothing_beyond(); }
   // The kernel clips the sets to the size of its descriptor table, and so do we; should it have grown unseen, bits that
@@ -74,7 +81,13 @@ int select(int nfds, fd_set* in, fd_set* out, fd_set* except, const wait::Deadli
 }
 
 void select_failed(const fd_set* in, const fd_set* out, const fd_set* except) {
-  call_failed(SelectCall{0, 0, const_cast<fd_set*>(in), const_cast<fd_set*>(out), const_cast<fd_set*>(except)});
+  note_own_call(SelectCall{0, 0, const_cast<fd_set*>(in), const_cast<fd_set*>(out), const_cast<fd_set*>(except)},
+                [](Slot& slot) { slot.begin_anew(); });
+}
+
+void select_found(const fd_set* in, const fd_set* out, const fd_set* except, int result) {
+  note_own_call(SelectCall{0, 0, const_cast<fd_set*>(in), const_cast<fd_set*>(out), const_cast<fd_set*>(except)},
+                [result](Slot& slot) { slot.found = static_cast<unsigned>(result); });
 }
 
 }  // namespace kev::call

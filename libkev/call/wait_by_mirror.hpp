@@ -27,6 +27,9 @@ inline constexpr unsigned kPenaltyToClose = 128;
 
 // The result of a call that the core does not take: the program's own call is to be made, unchanged.
 inline constexpr int kNotOurs = INT_MIN;
+// The same; what it finds is to be told (poll_found(), select_found()).
+inline constexpr int kNotOursTell = INT_MIN + 1;
+inline bool is_ours(int result) { return result > kNotOursTell; }
 
 template <typename Call>
 int not_ours(const Call&, stats::Fallback reason) {
@@ -45,9 +48,9 @@ void close_unused(Slot* slots, Mirror* mirrors, unsigned count, uint64_t tick) {
     }
 }
 
-// The program's own call failed: begins anew with its slot.
-template <typename Call>
-void call_failed(const Call& call) {
+// Something is to be remembered of the program's own call: `note(slot)`.
+template <typename Call, typename Note>
+void note_own_call(const Call& call, Note note) {
   stats::Fallback reason;
   uint64_t cookie;
   if (process::in_vfork_child()) return;
@@ -55,7 +58,7 @@ void call_failed(const Call& call) {
   if (record == nullptr) return;
   Slot* slots = call.slots(*record);
   for (unsigned i = 0; i < call.kSlots; ++i)
-    if (slots[i].key == call.key()) slots[i].begin_anew();
+    if (slots[i].key == call.key()) note(slots[i]);
   record::leave(record);
 }
 
@@ -116,6 +119,7 @@ struct Waited {
   Slot* slot = nullptr;
   Mirror* mirror = nullptr;
   Answer answer = {};
+  bool tell = false;  // what the program's own call finds decides whether the next one is tried
 };
 
 // The part of a call that belongs to the record: it is entered and left in here. False: the call is not ours.
@@ -138,7 +142,10 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
   bool lapsed = slot->lapsed;
   slot->lapsed = true;
   bool proven = slot->is_proven(call.extent());
-  if (slot->stays_in_kernel(reason) || !proven) return false;
+  if (slot->stays_in_kernel(reason) || !proven) {
+    waited.tell = mirror::tuning.choose_by_cost && slot->is_tried_next();
+    return false;
+  }
   if (slot->grew && !call.within_limit()) {
     slot->begin_anew();
     reason = stats::Fallback::argument;
@@ -151,6 +158,12 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
     return false;
   }
   bool is_new = !call.fits(mirror);
+  // A mirror is dear to make: none where the kernel has just had to look at nearly everything.
+  if (is_new && slot->was_crowded(call.asked())) {
+    reason = stats::Fallback::costly;
+    slot->punish(reason);
+    return false;
+  }
   unsigned entries_before = os::kernel_entries;
   if (!prepare(call, mirror, is_new, reason)) {
     step_back(*slot, mirror, reason);
@@ -200,7 +213,10 @@ int wait_by_mirror(const Call& call, const wait::Deadline& deadline, const sigse
   wait::SignalGate gate;
   bool ours = wait_in_record(call, deadline, mask, gate, waited, reason);
   record::leave(waited.record);
-  if (!ours) return not_ours(call, reason);
+  if (!ours) {
+    not_ours(call, reason);
+    return waited.tell ? kNotOursTell : kNotOurs;
+  }
 
   int result = waited.answer.result;
   if (waited.answer.kind == Answer::Kind::finish) {

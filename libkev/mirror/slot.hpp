@@ -51,6 +51,7 @@ struct Slot {
   bool grew = false;     // this call has more than that
   unsigned penalty = 0;  // what `skip` was set to last
   unsigned useful = 0;   // answers since
+  unsigned found = 0;    // what the program's own call before the next attempt has found
   bool lapsed = false;   // the last call was the kernel's: what it said is more than the mirror may know
   uint64_t used = 0;     // tick of the last call
   int64_t balance_ns = 0;
@@ -72,6 +73,17 @@ struct Slot {
     return false;
   }
 
+  // Whether the next call of the array will not be left to the kernel, as far as is known.
+  bool is_tried_next() const { return skip == 0 && seen >= tuning.promote_after; }
+
+  // Whether that was nearly all of the `asked` that are asked for now. Known once.
+  bool was_crowded(unsigned asked) {
+    constexpr uint64_t kOf = 8, kNearlyAll = 7;
+    bool crowded = found != 0 && found * kOf >= asked * kNearlyAll;
+    found = 0;
+    return crowded;
+  }
+
   // Whether `bytes` at the addresses were memory for the kernel, page by page. If not, this call asks it.
   bool is_proven(size_t bytes) {
     constexpr uintptr_t kPage = 4096;
@@ -88,6 +100,7 @@ struct Slot {
   // The program's own call failed: what is there may not be memory.
   void begin_anew() {
     seen = 0;
+    found = 0;
     proven = 0;
   }
 

@@ -49,6 +49,23 @@ TEST_F(SlotTest, StaysInTheKernelForLongerEachTime) {
   }
 }
 
+TEST_F(SlotTest, KnowsFromTheCallBeforeAnAttemptWhetherNearlyAllIsReady) {
+  EXPECT_TRUE(slot.stays_in_kernel(reason));
+  EXPECT_FALSE(slot.is_tried_next());
+  EXPECT_TRUE(slot.stays_in_kernel(reason));
+  EXPECT_TRUE(slot.is_tried_next());
+  for (unsigned found : {100u, 88u, 87u, 100u, 0u}) {
+    slot.found = found;
+    EXPECT_EQ(found >= 88, slot.was_crowded(100)) << found;
+    EXPECT_FALSE(slot.was_crowded(100)) << "it is not known for ever";
+  }
+  slot.found = 100;
+  slot.begin_anew();
+  EXPECT_FALSE(slot.was_crowded(100));
+  slot.punish(Fallback::costly);
+  EXPECT_FALSE(slot.is_tried_next());
+}
+
 TEST_F(SlotTest, IsForgivenOnceItHasProvedUseful) {
   calls_in_kernel();
   slot.punish(Fallback::kind);
