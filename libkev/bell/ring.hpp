@@ -17,21 +17,14 @@
 // its end, exec and exit take it along. No child touches it (MADV_DONTFORK would have one crash that forks in a handler). It holds the epoll set, not what that watches. docs/engines.md.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
-#include <linux/io_uring.h>
+#include "bell/kernel_ring.hpp"
 
 namespace kev::bell {
 
-// A number of the calling thread's own, as no thread pointer is: a later thread may have that.
-unsigned long this_thread();
-
-class Ring {
+class Ring : private KernelRing {
  public:
-  bool is_open() const { return index_ >= 0; }
-  // Whether the calling thread made it. Any thread.
-  bool is_mine() const { return owner_ != 0 && owner_ == this_thread(); }
+  using KernelRing::is_mine;
+  using KernelRing::is_open;
 
   // Precondition: closed. -ENOSYS, -EPERM, -EINVAL: not on this system. -ENOMEM, -EMFILE and others: not now.
   // `by_descriptor`: as on kernels before 6.5, where the ring has one until it is registered.
@@ -70,33 +63,13 @@ class Ring {
 
   static constexpr unsigned kNewsFlags = IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
 
-  int open_in_own_memory(io_uring_params& params);
-  int open_by_descriptor(io_uring_params& params);
-  void find_words(const io_uring_params& params);
-  bool unregister();
-  void unmap();
-  io_uring_sqe* next_entry(unsigned char operation);
   bool enter(unsigned submit);
   void take();
 
-  int index_ = -1;
-  unsigned long owner_ = 0;
   State state_ = State::free;
   unsigned name_ = 0;   // completions carry it, so that a late one is nobody's
   unsigned collections_ = 0;
   unsigned taken_ = 0;  // completions
-  std::atomic<unsigned>* kernel_flags_ = nullptr;
-  std::atomic<unsigned>* completed_ = nullptr;
-  std::atomic<unsigned>* taken_word_ = nullptr;
-  std::atomic<unsigned>* submitted_ = nullptr;
-  unsigned* order_ = nullptr;
-  unsigned submit_mask_ = 0;
-  unsigned complete_mask_ = 0;
-  io_uring_sqe* entries_ = nullptr;
-  io_uring_cqe* completions_ = nullptr;
-  char* memory_ = nullptr;
-  size_t memory_bytes_ = 0;
-  size_t entries_bytes_ = 0;  // of a mapping of their own; 0: they stand in the memory above
 };
 
 }  // namespace kev::bell
