@@ -242,6 +242,47 @@ struct KevSockets {
   Queue queue{Flags};
 };
 
+// Edge-triggered, and the wait alone is timed: the rest is the sockets' own reads and writes, and the same.
+struct EpollEdges final : Fixture {
+  EpollEdges() {
+    for (unsigned i = 0; i < kSockets; ++i) control(set.get(), sockets.near[i].get(), EPOLLIN | EPOLLET, i);
+  }
+  void run(uint64_t calls, Stopwatch& watch) override {
+    for (; calls > 0; --calls) {
+      sockets.send();
+      epoll_event events[kActive];
+      watch.start();
+      int count = epoll_wait(set.get(), events, kActive, -1);
+      watch.stop();
+      require(count == kActive, "epoll_wait: another number");
+      for (const epoll_event& event : events) sockets.receive(event.data.u64);
+    }
+  }
+  Sockets sockets;
+  Fd set{epoll_create1(EPOLL_CLOEXEC)};
+};
+
+template <uint32_t Flags>
+struct KevEdges final : Fixture {
+  KevEdges() {
+    for (unsigned i = 0; i < kSockets; ++i)
+      require(kev_add_fd(queue.get(), sockets.near[i].get(), KEV_IN, KEV_EDGE, i) == 0, "kev_add_fd failed");
+  }
+  void run(uint64_t calls, Stopwatch& watch) override {
+    for (; calls > 0; --calls) {
+      sockets.send();
+      kev_event events[kActive];
+      watch.start();
+      int count = kev_wait(queue.get(), events, 1, kActive, nullptr, nullptr);
+      watch.stop();
+      require(count == kActive, "kev_wait: another number");
+      for (const kev_event& event : events) sockets.receive(event.udata);
+    }
+  }
+  Sockets sockets;
+  Queue queue{Flags};
+};
+
 #ifdef HAVE_LIBEVENT
 struct LibeventSockets {
   struct Watched {
@@ -346,6 +387,10 @@ void add_native_cases(Cases& cases) {
   add<Loop<Timerfd>, Loop<Timer>>(cases, "native/timer/arm-cancel", kNoLimit);
   add<Loop<EpollSockets>, Loop<KevSockets<0>>>(cases, "native/1000-sockets/epoll", kParity);
   add<Loop<EpollSockets>, Loop<KevSockets<KEV_Q_SINGLE>>>(cases, "native/1000-sockets/epoll-single", kParity);
+  constexpr uint64_t kFewWaits = 40;
+  add<EpollEdges, KevEdges<KEV_Q_SINGLE>>(cases, "native/1000-sockets/edges-wait-epoll", kParity, Clock::wall, kFewWaits);
+  add<EpollEdges, KevEdges<KEV_Q_SINGLE | KEV_Q_URING>>(cases, "native/1000-sockets/edges-wait-uring", times(1.3),
+                                                        Clock::wall, kFewWaits);
   // On the kernel's epoll the sockets' own reads and writes are all but all of it.
 #ifdef HAVE_LIBEVENT
   add<Loop<LibeventSockets>, Loop<KevSockets<KEV_Q_SINGLE>>>(cases, "native/1000-sockets/libevent", kParity);

@@ -142,6 +142,10 @@ typedef struct kev_deadline {
 #define KEV_Q_SINGLE 0x0001u   /* one thread at a time waits, sleeps and claims: its sleep needs one system call less */
 #define KEV_Q_TIME 0x0002u     /* fill kev_event.time_ns */
 #define KEV_Q_NO_URING 0x0004u /* no io_uring, wherever it might be used */
+/* With KEV_Q_SINGLE: sockets that are edge-triggered and busy are polled by an io_uring of the thread that waits, where the
+ * kernel has it. Such a socket's file stays open until it is deleted from the queue, whoever has closed it: see
+ * kev_create(3). */
+#define KEV_Q_URING 0x0008u
 
 /* What a queue is made with. Grows at its end: known by its size. */
 typedef struct kev_attr {
@@ -164,7 +168,8 @@ typedef struct kev_claim {
 /* What kev_query() tells. Grows at its end: known by its size. */
 typedef struct kev_info {
   uint32_t engine;        /* KEV_ENGINE_* */
-  int32_t reason;         /* why it is not io_uring: the -errno of its set-up, 0: it was not asked for */
+  int32_t reason;         /* why it is not io_uring: the -errno of its set-up; 0: it was not asked for; -EAGAIN: nothing
+                             is busy yet; -EOPNOTSUPP: given up, since more than one thread uses the queue, or kev_fd() */
   uint32_t ring_entries;
   uint32_t registrations;
   uint32_t ready;         /* events in the ring that nobody has claimed; it may be more already */

@@ -38,7 +38,9 @@ KEV_EXPORT int kev_create(kev_queue** queue, const kev_attr* attr, size_t attr_s
       if (bytes[i] != 0) return -E2BIG;
     std::memcpy(&known, attr, attr_size < sizeof known ? attr_size : sizeof known);
   }
-  if ((known.flags & ~(KEV_Q_SINGLE | KEV_Q_TIME | KEV_Q_NO_URING)) != 0) return -EINVAL;
+  if ((known.flags & ~(KEV_Q_SINGLE | KEV_Q_TIME | KEV_Q_NO_URING | KEV_Q_URING)) != 0) return -EINVAL;
+  constexpr uint32_t kRing = KEV_Q_SINGLE | KEV_Q_URING;
+  if ((known.flags & KEV_Q_URING) != 0 && (known.flags & (kRing | KEV_Q_NO_URING)) != kRing) return -EINVAL;
   if (known.reserved[0] != 0 || known.reserved[1] != 0) return -EINVAL;
   uint32_t entries = known.ring_entries == 0 ? kDefaultRing : known.ring_entries;
   if (entries < kSmallestRing || entries > kLargestRing || (entries & (entries - 1)) != 0) return -EINVAL;
@@ -67,8 +69,8 @@ KEV_EXPORT int kev_query(const kev_queue* queue, kev_info* info, size_t info_siz
   kev_info known = {};
   {
     Locked locked(asked.lock);
-    known.engine = KEV_ENGINE_EPOLL;
-    known.reason = (queue->flags & KEV_Q_NO_URING) != 0 ? 0 : -EOPNOTSUPP;
+    known.engine = queue->watcher.uses_ring() ? KEV_ENGINE_URING : KEV_ENGINE_EPOLL;
+    known.reason = queue->watcher.uses_ring() ? 0 : queue->ring_reason;
     known.ring_entries = queue->ring.capacity();
     known.registrations = queue->table.size();
     known.ready = count_ready(asked, queue->ring.capacity());

@@ -51,6 +51,7 @@ int modify(Queue& queue, Entry& entry, const kev_change& change) {
 }
 
 int apply(Queue& queue, const kev_change& change) {
+  settle_ring(queue, false);
   uint32_t flags = flags_of(change.source);
   if (flags == 0 || change.reserved != 0 || (change.flags & ~flags) != 0) return -EINVAL;
   if (change.op < KEV_ADD || change.op > KEV_DELETE) return -EINVAL;

@@ -27,6 +27,7 @@ pthread_key_t key;
 void begin_anew() {
   all_lock.unlock();
   all = destroyed = nullptr;
+  Watcher::end_spare_ring(/*forgotten=*/true);
 }
 
 // The calling thread ends: others take what it had claimed.
@@ -37,8 +38,11 @@ void thread_ends(void* mark) {
     bool gave = false;
     {
       Locked locked(queue->lock);
-      if (queue->claims_standing == 0) continue;
-      for (uint32_t i = 0; i < queue->ring.capacity(); ++i) {
+      if (queue->watcher.is_ring_mine()) {
+        give_ring_up(*queue, -EOPNOTSUPP);
+        gave = true;
+      }
+      for (uint32_t i = 0; queue->claims_standing != 0 && i < queue->ring.capacity(); ++i) {
         ClaimRecord& record = queue->claims[i];
         if (record.count == 0 || record.returned || record.owner != mark) continue;
         unclaim(*queue, record, 0);
@@ -49,10 +53,11 @@ void thread_ends(void* mark) {
     if (gave) announce(*queue, false);
   }
   all_lock.unlock();
+  Watcher::end_spare_ring(/*forgotten=*/false);
 }
 
-void free_parts(Queue& queue) {
-  queue.watcher.close();
+void free_parts(Queue& queue, bool inherited = false) {
+  queue.watcher.close(inherited);
   for (int* fd : {&queue.alarm, &queue.clock_notice, &queue.signals, &queue.outside, &queue.outside_bell}) {
     if (*fd >= 0) os::close(*fd);
     *fd = -1;
@@ -118,6 +123,8 @@ int create(Queue** out, uint32_t flags, uint32_t ring_entries) {
   if (memory == nullptr) return -ENOMEM;
   queue = ::new (memory) Queue;
   queue->flags = flags;
+  // Made when there is something for it. Without a destructor for its thread's end there is none.
+  if ((flags & KEV_Q_URING) != 0) queue->ring_reason = has_key ? -EAGAIN : -EOPNOTSUPP;
   int error = make_parts(*queue, ring_entries);
   if (error < 0) free_parts(*queue);
   all_lock.lock();
@@ -149,7 +156,7 @@ int destroy(Queue& queue, bool inherited) {
     // Locks may be held by threads that are not in this process, and the list may be half-changed: what it leads to
     // stays, but the queue is no queue any more.
     queue.magic.store(0, std::memory_order_relaxed);
-    free_parts(queue);
+    free_parts(queue, inherited);
     return 0;
   }
   queue.next = destroyed;

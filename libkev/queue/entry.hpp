@@ -43,7 +43,11 @@ struct alignas(64) Entry {
   bool pending = false;  // the latter
   bool spent = false;    // a oneshot whose event is claimed
   bool dying = false;    // deleted; owes KEV_E_DELETED
+  bool polled = false;   // by the ring, and not in the watched set
+  uint8_t reports = 0;   // of the watched set, while it may go to the ring; kStays: it may not
   uint32_t previous_pending = kNone, next_pending = kNone;
+
+  static constexpr uint8_t kStays = 0xff;
 
   // USER with KEV_COALESCE: the low bits of the generation, and the sum of what was posted.
   static constexpr unsigned kSumBits = 40;

@@ -85,6 +85,8 @@ Entry* EntryTable::insert(uint32_t source, uint64_t ident) {
   entry->udata = 0;
   entry->what = entry->bits = entry->claims = 0;
   entry->queued = entry->pending = entry->spent = entry->dying = entry->has_first = false;
+  entry->polled = false;
+  entry->reports = 0;
   entry->previous_pending = entry->next_pending = kNone;
   entry->sum.store(Entry::sum_word(entry->generation.load(std::memory_order_relaxed), 0), std::memory_order_relaxed);
   entry->period = 0;

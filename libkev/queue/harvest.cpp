@@ -50,14 +50,20 @@ unsigned process(Queue& queue, const epoll_event* events, int count, kev_event* 
     }
     Entry* entry = queue.table.at(reference);
     if (entry == nullptr || !entry->enabled.load(std::memory_order_relaxed)) continue;
+    uint32_t bits = events[i].events;
+    if ((bits & PollRing::kEnded) != 0) [[unlikely]] {
+      // The set reports what stands.
+      back_to_set(queue, *entry);
+      continue;
+    }
     uint32_t flags = entry->flags.load(std::memory_order_relaxed);
     if (handed < max && is_plain(*entry, flags) && !entry->queued) {
-      fill_plain(*entry, events[i].events | entry->bits, now, out[handed++]);
+      fill_plain(*entry, bits | entry->bits, now, out[handed++]);
       entry->bits = 0;
       queue.level_out |= (flags & KEV_EDGE) == 0;
       continue;
     }
-    entry->bits |= events[i].events;
+    entry->bits |= bits;
     if ((flags & (KEV_EDGE | KEV_ONESHOT | KEV_DISPATCH)) == 0) queue.level_out = true;
     if ((flags & KEV_DISPATCH) != 0) entry->enabled.store(false, std::memory_order_relaxed);
     if (entry->queued || entry->spent) continue;
@@ -81,20 +87,32 @@ int harvest(Queue& queue, kev_event* out, unsigned max) {
   }
   epoll_event events[Watcher::kBatch];
   // What does not go to the caller is asked for again, and is newer then; but for one, which tells that there is more.
-  int wanted = static_cast<int>(max != 0 && max < room ? max + 1 : room);
+  bool has_ring = queue.watcher.uses_ring();
+  int wanted = static_cast<int>(max != 0 && max < room ? max + !has_ring : room);
   if (wanted > Watcher::kBatch) wanted = Watcher::kBatch;
+  bool left = queue.level_out || queue.more.load(std::memory_order_relaxed);
   queue.level_out = false;
-  int count = queue.watcher.harvest(events, wanted);
+  int count = queue.watcher.harvest(events, wanted, left);
+  if (queue.watcher.has_lost_ring()) {
+    give_ring_up(queue, -EIO);
+    has_ring = false;
+    if (count <= 0) count = queue.watcher.harvest(events, wanted, true);
+  }
   ++queue.kernel_waits;
   queue.unlooked = 0;
   if (count < 0) {
     queue.more.store(true, std::memory_order_relaxed);
     return count == -EINTR ? 0 : count;
   }
-  queue.more.store(count == wanted, std::memory_order_relaxed);
-  for (int i = 0; i < count; ++i)
-    if (events[i].data.u64 == token_of(Internal::bell)) queue.bell.heard();
-  return static_cast<int>(process(queue, events, count, out, max));
+  // With a ring it is the watcher that knows.
+  queue.more.store(!has_ring && count == wanted, std::memory_order_relaxed);
+  const epoll_event* of_set = events + queue.watcher.set_at();
+  int from_set = queue.watcher.from_set();
+  for (int i = 0; i < from_set; ++i)
+    if (of_set[i].data.u64 == token_of(Internal::bell)) queue.bell.heard();
+  unsigned handed = process(queue, events, count, out, max);
+  if (queue.ring_reason == -EAGAIN || has_ring) consider_ring(queue, of_set, from_set);
+  return static_cast<int>(handed);
 }
 
 }  // namespace kev::queue

@@ -17,6 +17,8 @@ void set_outside(Queue& queue) {
 
 int open_outside(Queue& queue) {
   if (queue.outside >= 0) return queue.outside;
+  // What a ring polls is not seen from there.
+  give_ring_up(queue, -EOPNOTSUPP);
   int bell = os::eventfd(0, O_CLOEXEC | O_NONBLOCK);
   if (bell < 0) return bell;
   int set = os::epoll_create1(EPOLL_CLOEXEC);

@@ -84,6 +84,10 @@ struct kev_queue {
   uint32_t sleeps_in_turn = 0;
 
   kev::queue::TimerWheel wheels[kev::queue::kClocks];
+  int32_t ring_reason = 0;     // why there is no ring; 0: none was asked for
+  uint8_t ring_after = 4;      // reports of a descriptor, before it goes to the ring
+  bool ring_takes_all = false; // not sockets alone: for tests
+
   int alarm = -1;  // a timerfd, where no sleeper's own timeout will do
   int64_t alarm_set = INT64_MAX;  // what it is set to: CLOCK_MONOTONIC
   int64_t alarm_at = INT64_MAX;   // the next timer that those who sleep know of
@@ -163,6 +167,24 @@ bool hand_over(Queue& queue, Entry& entry, kev_event& out);
 // the ring. Returns how many went into `out`; -errno.
 int harvest(Queue& queue, kev_event* out, unsigned max);
 unsigned process(Queue& queue, const epoll_event* events, int count, kev_event* out, unsigned max);
+
+// ---- ring_use.cpp: what goes to a ring, and comes back from it ----
+
+// Of `events`, which the watched set has just reported and which are delivered after this: what has been busy enough is
+// polled by the calling thread's ring from now on. The calling thread is the one that waits.
+void consider_ring(Queue& queue, const epoll_event* events, int count);
+// What the ring polls no more is in the watched set again.
+void back_to_set(Queue& queue, Entry& entry);
+// The ring polls it no more, and its file is let go of: at once, if the calling thread is the ring's owner. `stays`: it is
+// in the watched set then, and silent.
+void leave_ring(Queue& queue, Entry& entry, bool stays);
+// All goes back to the watched set, for good.
+void give_ring_up(Queue& queue, int reason);
+// What the calling thread's ring has to see to, if it has one: that somebody gave it up. `waits`: it is about to wait.
+inline void settle_ring(Queue& queue, bool waits) {
+  if (waits && queue.watcher.uses_ring() && !queue.watcher.is_ring_mine()) give_ring_up(queue, -EOPNOTSUPP);
+  queue.watcher.close_ring();
+}
 
 // ---- the sources ----
 

@@ -28,7 +28,10 @@ void stop_source(Queue& queue, Entry& entry) {
     case KEV_SOURCE_FD:
     case KEV_SOURCE_PROCESS:
       // One that has reported once is silent, and stays in the set until its file goes or it is added again.
-      if (!entry.spent) queue.watcher.disarm(entry.fd());
+      if (entry.polled)
+        leave_ring(queue, entry, false);
+      else if (!entry.spent)
+        queue.watcher.disarm(entry.fd());
       break;
     case KEV_SOURCE_TIMER: enable_timer(queue, entry, false); break;
     case KEV_SOURCE_SIGNAL: enable_signal(queue, entry.fd(), false); break;

@@ -55,6 +55,7 @@ int start_fd(Queue& queue, Entry& entry, const kev_change& change, bool modify) 
     if (arg != 0) return -EINVAL;
   uint32_t bits = epoll_bits(change.what, change.flags);
   uint64_t token = entry.reference().token();
+  if (modify) leave_ring(queue, entry, true);
   int error = modify ? queue.watcher.change(entry.fd(), bits, token) : queue.watcher.arm(entry.fd(), bits, token);
   // A oneshot that has reported is left in the set, and is silent there.
   if (!modify && error == -EEXIST) error = queue.watcher.change(entry.fd(), bits, token);
@@ -67,6 +68,7 @@ int enable_watched(Queue& queue, Entry& entry, bool enabled) {
   bool is_process = entry.source.load(std::memory_order_relaxed) == KEV_SOURCE_PROCESS;
   uint32_t bits = is_process ? EPOLLIN | EPOLLONESHOT
                              : epoll_bits(entry.what, entry.flags.load(std::memory_order_relaxed));
+  leave_ring(queue, entry, true);
   // With nothing asked for and one report, which is taken for none, it is as good as not there.
   if (!enabled) bits = EPOLLONESHOT;
   return queue.watcher.change(entry.fd(), bits, entry.reference().token());

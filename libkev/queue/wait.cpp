@@ -94,6 +94,7 @@ class Waiter {
 
   bool must_look(bool look, bool at_once) const {
     if (at_once || look || queue_.more.load(std::memory_order_relaxed)) return true;
+    if (queue_.watcher.uses_ring()) return queue_.watcher.has_news() || queue_.level_out;
     if (queue_.watcher.is_single()) return queue_.probe_pays;
     return queue_.level_out;
   }
@@ -104,6 +105,7 @@ class Waiter {
     bool all;
     {
       Locked locked(queue_.lock);
+      settle_ring(queue_, true);
       collect(queue_);
       result = take_now(at_once);
       bool is_due = ++queue_.unlooked >= kLookEvery && queue_.watcher.has_armed();
@@ -171,10 +173,12 @@ class Waiter {
     int64_t timeout;
     int max = Watcher::kBatch;
     // A wait that needs several leaves them in the ring, and what is level-triggered among them would not let it sleep.
-    bool takes = queue_.watcher.is_single() && enough() == 1;
+    using Where = Watcher::Where;
+    Where where = queue_.watcher.is_single() && enough() == 1 ? Where::watched : Where::sleep_set;
     {
       Locked locked(queue_.lock);
-      if (!takes) {
+      if (queue_.watcher.uses_ring()) where = Where::ring;
+      if (where == Where::sleep_set) {
         int error = queue_.watcher.open_sleep_set();
         if (error < 0) return error;
       }
@@ -197,11 +201,11 @@ class Waiter {
     }
     time = {timeout / wait::Deadline::kSecond, timeout % wait::Deadline::kSecond};
     const timespec* until = timeout == INT64_MAX ? nullptr : &time;
-    int count = queue_.watcher.sleep(takes, events, max, until, wait_.mask, give_back, &queue_);
+    int count = queue_.watcher.sleep(where, events, max, until, wait_.mask, give_back, &queue_);
     bool rang = false;
     for (int i = 0; i < count; ++i) rang |= events[i].data.u64 == token_of(Internal::bell);
     queue_.bell.woken(rang);
-    if (count > 0 && takes) {
+    if (count > 0 && where == Where::watched) {
       Locked locked(queue_.lock);
       ++queue_.kernel_waits;
       queue_.level_out = false;

@@ -1,5 +1,5 @@
-// Queues for the tests of the native API, each run for every form that a queue has: several waiters, one waiter, and
-// with kev_fd() in use.
+// Queues for the tests of the native API, each run for every form that a queue has: several waiters, one waiter, one with
+// a ring, and with kev_fd() in use. What is edge-triggered goes to the ring with its first report, whatever it is.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "queue/queue.hpp"
 #include "support/descriptor.hpp"
 #include "support/stopwatch.hpp"
 
@@ -21,6 +22,7 @@ struct Form {
   const char* name;
   std::uint32_t flags;
   bool outside;
+  bool ring = false;  // made at once
 };
 
 constexpr kev_deadline from_now(std::int64_t ns) { return {ns, 0, CLOCK_MONOTONIC, 0}; }
@@ -30,9 +32,17 @@ class Queue {
   explicit Queue(std::uint32_t flags = 0, std::uint32_t ring = 0, bool outside = false) {
     kev_attr attr = {flags, ring, {0, 0}};
     EXPECT_EQ(0, kev_create(&queue_, &attr, sizeof attr));
+    queue_->ring_after = 1;
+    queue_->ring_takes_all = true;
     if (outside) {
       EXPECT_LE(0, kev_fd(queue_));
     }
+  }
+  // The ring of the calling thread, before there is anything for it.
+  void open_ring() {
+    kev::queue::Locked locked(queue_->lock);
+    queue_->ring_reason = queue_->watcher.open_ring();
+    kev::queue::this_thread();
   }
   ~Queue() {
     if (queue_ != nullptr) {
@@ -81,12 +91,20 @@ class Queue {
 
 class FormTest : public ::testing::TestWithParam<Form> {
  protected:
+  FormTest() {
+    if (GetParam().ring) queue.open_ring();
+  }
   Queue queue{GetParam().flags, 0, GetParam().outside};
   kev_queue* q = queue.get();
 };
 
 inline const Form kForms[] = {
-    {"Several", 0, false}, {"Single", KEV_Q_SINGLE, false}, {"Outside", 0, true}, {"SingleOutside", KEV_Q_SINGLE, true}};
+    {"Several", 0, false},
+    {"Single", KEV_Q_SINGLE, false},
+    {"Ring", KEV_Q_SINGLE | KEV_Q_URING, false},
+    {"RingFromTheBeginning", KEV_Q_SINGLE | KEV_Q_URING, false, true},
+    {"Outside", 0, true},
+    {"SingleOutside", KEV_Q_SINGLE, true}};
 
 #define KEV_FORMS(Test)                                                       \
   INSTANTIATE_TEST_SUITE_P(Form, Test, ::testing::ValuesIn(native::kForms),  \
