@@ -97,9 +97,9 @@ void Watcher::close(bool inherited) {
 int Watcher::open_ring() {
   int error = ring_.open(spare_ring);
   if (error < 0) return error;
-  uses_ring_ = true;
-  set_is_due_ = true;
   ring_.poll(watched_, EPOLLIN, token_of(Internal::watched));
+  if (!ring_.enter()) return -EIO;
+  uses_ring_ = set_is_due_ = has_armed_ = true;
   return 0;
 }
 
