@@ -1,7 +1,8 @@
 // The queue's lock: held for a few hundred instructions and, now and then, a system call that does not sleep.
 //
-// Unlocking is a plain store, so that a pair costs one locked instruction; whoever meets it held looks again, and soon
-// sleeps for moments. Never taken by what is async-signal-safe. Not recursive, no cancellation point.
+// Unlocking is a plain store, so that a pair costs one locked instruction, and none in a process that has never had a
+// second thread; whoever meets it held looks again, and soon sleeps for moments. Never taken by what is async-signal-safe.
+// Not recursive, no cancellation point; no thread is made by who holds it.
 #pragma once
 
 #include <arch_syscall.hpp>
@@ -9,12 +10,22 @@
 
 #include "os/thread.hpp"
 
+// glibc's word for it, from 2.32 on: false before the second thread begins, and for ever then.
+extern "C" {
+extern char __libc_single_threaded __attribute__((weak));
+}
+
 namespace kev::queue {
+
+inline bool is_single_threaded() { return &__libc_single_threaded != nullptr && __libc_single_threaded != 0; }
 
 class Lock {
  public:
   void lock() {
-    if (!try_lock()) lock_slowly();
+    if (is_single_threaded())
+      word_.store(1, std::memory_order_relaxed);
+    else if (!try_lock())
+      lock_slowly();
   }
   bool try_lock() {
     unsigned free = 0;
