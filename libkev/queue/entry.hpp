@@ -59,8 +59,10 @@ struct alignas(64) Entry {
 
   // TIMER
   TimerNode timer;
-  kev_deadline first = {};
+  int64_t first = 0;
+  uint8_t wheel = 0;  // its clock's
   bool has_first = false;
+  bool is_absolute = false;
   int64_t period = 0;
   int64_t was_due = 0;
   uint64_t expirations = 0;

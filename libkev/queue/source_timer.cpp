@@ -18,11 +18,11 @@ namespace {
 constexpr clockid_t kIds[kClocks] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME};
 enum { kMonotonic, kRealtime, kBoottime };
 
-unsigned index_of(clockid_t clock) {
+uint8_t index_of(clockid_t clock) {
   return clock == CLOCK_MONOTONIC ? kMonotonic : clock == CLOCK_REALTIME ? kRealtime : kBoottime;
 }
 
-TimerWheel& wheel_of(Queue& queue, const Entry& entry) { return queue.wheels[index_of(clock_of(entry.first))]; }
+TimerWheel& wheel_of(Queue& queue, const Entry& entry) { return queue.wheels[entry.wheel]; }
 
 int make_timerfd(Queue& queue, clockid_t clock, uint32_t bits, Internal what) {
   int fd = static_cast<int>(arch::syscall(SYS_timerfd_create, clock, TFD_CLOEXEC | TFD_NONBLOCK));
@@ -39,12 +39,11 @@ int set_timerfd(int fd, int flags, timespec at) {
 
 void arm(Queue& queue, Entry& entry) {
   TimerWheel& wheel = wheel_of(queue, entry);
-  bool absolute = (entry.first.flags & KEV_ABS) != 0;
-  int64_t due = entry.first.ns;
-  if (!absolute || wheel.empty()) {
-    int64_t now = os::clock_ns(clock_of(entry.first));
+  int64_t due = entry.first;
+  if (!entry.is_absolute || wheel.empty()) {
+    int64_t now = os::clock_ns(kIds[entry.wheel]);
     if (wheel.empty()) wheel.rebase(now);
-    if (!absolute) due = due <= 0 ? now : due > INT64_MAX - now ? INT64_MAX : now + due;
+    if (!entry.is_absolute) due = due <= 0 ? now : due > INT64_MAX - now ? INT64_MAX : now + due;
   }
   wheel.add(entry.timer, due);
 }
@@ -68,12 +67,10 @@ void expire(Queue& queue, Entry& entry, int64_t now) {
 int start_timer(Queue& queue, Entry& entry, const kev_change& change, bool modify) {
   // All ones in the third argument: there is no first expiration.
   bool has_first = change.arg[2] != ~uint64_t{0};
-  kev_deadline first = {};
+  const kev_deadline first = {static_cast<int64_t>(change.arg[0]), change.arg[1],
+                              static_cast<int32_t>(static_cast<uint32_t>(change.arg[2])),
+                              static_cast<uint32_t>(change.arg[2] >> 32)};
   if (has_first) {
-    first.ns = static_cast<int64_t>(change.arg[0]);
-    first.slack_ns = change.arg[1];
-    first.clock = static_cast<int32_t>(static_cast<uint32_t>(change.arg[2]));
-    first.flags = static_cast<uint32_t>(change.arg[2] >> 32);
     int error = check(first, KEV_ABS);
     if (error < 0) return error;
   } else if (change.arg[0] != 0 || change.arg[1] != 0) {
@@ -86,8 +83,12 @@ int start_timer(Queue& queue, Entry& entry, const kev_change& change, bool modif
     if (error < 0) return error;
   }
   if (modify && entry.timer.armed) wheel_of(queue, entry).remove(entry.timer);
-  entry.first = first;
+  entry.first = first.ns;
   entry.has_first = has_first;
+  if (has_first) {
+    entry.wheel = index_of(clock_of(first));
+    entry.is_absolute = (first.flags & KEV_ABS) != 0;
+  }
   entry.period = static_cast<int64_t>(change.arg[3]);
   if (has_first) arm(queue, entry);
   return 0;
