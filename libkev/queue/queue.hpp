@@ -65,10 +65,12 @@ struct kev_queue {
   std::atomic<uint32_t> has_outside{0};             // kev_fd() is in use
   std::atomic<uint32_t> outside_set{0};             // its bell is set
 
-  kev::queue::Lock lock;
+  kev_event* events = nullptr;
+
+  // What is above is read by those who post; who takes writes here.
+  alignas(64) kev::queue::Lock lock;
   kev::queue::Watcher watcher;
   kev::queue::Ring::Slot* slots = nullptr;
-  kev_event* events = nullptr;
   kev::queue::ClaimRecord* claims = nullptr;
   kev::queue::Detail* details = nullptr;  // once a source needs them
   uint32_t claims_standing = 0;

@@ -93,6 +93,8 @@ class Waiter {
   }
 
   bool must_look(bool look, bool at_once) const {
+    // Posts and timers alone: the kernel has nothing.
+    if (!look && !queue_.watcher.has_armed()) return false;
     if (at_once || look || queue_.more.load(std::memory_order_relaxed)) return true;
     if (queue_.watcher.uses_ring()) return queue_.watcher.has_news() || queue_.level_out;
     if (queue_.watcher.is_single()) return queue_.probe_pays;
