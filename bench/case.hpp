@@ -27,6 +27,7 @@ inline constexpr Limit kParity = {Limit::Kind::ratio, 1 / 0.97};
 // At least so many times as fast.
 constexpr Limit times(double factor) { return {Limit::Kind::ratio, 1 / factor}; }
 inline constexpr Limit kThreeNanoseconds = {Limit::Kind::extra, 3};
+inline constexpr Limit kHundredMicroseconds = {Limit::Kind::extra, 100'000};
 inline constexpr Limit kHalfMillisecond = {Limit::Kind::extra, 500'000};
 inline constexpr Limit kSixtyFourBytes = {Limit::Kind::extra, 64};
 

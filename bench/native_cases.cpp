@@ -190,6 +190,54 @@ struct Timer {
   Queue queue;
 };
 
+// ---- how late a timer is, for who sleeps until then ----
+
+int64_t monotonic_now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * INT64_C(1'000'000'000) + now.tv_nsec;
+}
+
+template <typename Wait>
+void add_up_lateness(uint64_t calls, Stopwatch& watch, Wait wait) {
+  constexpr int64_t kAhead = 300'000;
+  for (; calls > 0; --calls) {
+    int64_t due = monotonic_now() + kAhead;
+    wait(due);
+    int64_t late = monotonic_now() - due;
+    require(late >= 0, "a timer was early");
+    watch.add(late);
+  }
+}
+
+struct TimerfdLateness final : Fixture {
+  TimerfdLateness() { control(set.get(), timer.get(), EPOLLIN, 1); }
+  void run(uint64_t calls, Stopwatch& watch) override {
+    add_up_lateness(calls, watch, [&](int64_t due) {
+      itimerspec at = {{0, 0}, {due / 1'000'000'000, due % 1'000'000'000}};
+      epoll_event event;
+      uint64_t times;
+      require(timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &at, nullptr) == 0 &&
+                  epoll_wait(set.get(), &event, 1, -1) == 1 && read(timer.get(), &times, sizeof times) == sizeof times,
+              "timerfd: no event");
+    });
+  }
+  Fd set{epoll_create1(EPOLL_CLOEXEC)}, timer{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)};
+};
+
+struct TimerLateness final : Fixture {
+  void run(uint64_t calls, Stopwatch& watch) override {
+    add_up_lateness(calls, watch, [&](int64_t due) {
+      kev_deadline first = {due, 0, CLOCK_MONOTONIC, KEV_ABS};
+      kev_event event;
+      require(kev_add_timer(queue.get(), 1, &first, 0, KEV_ONESHOT, 0) == 0 &&
+                  kev_wait(queue.get(), &event, 1, 1, nullptr, nullptr) == 1,
+              "kev_add_timer: no event");
+    });
+  }
+  Queue queue;
+};
+
 // ---- a thousand sockets, 64 of them busy ----
 
 struct Sockets {
@@ -385,6 +433,8 @@ void add_native_cases(Cases& cases) {
   add<EventfdOther, PostOther>(cases, "native/post/other-thread", times(20), Clock::wall, 50'000);
   add<Loop<EventfdSelf>, RingToUser>(cases, "native/ring-to-user/64", kNoLimit);
   add<Loop<Timerfd>, Loop<Timer>>(cases, "native/timer/arm-cancel", kNoLimit);
+  constexpr uint64_t kFewTimers = 20;
+  add<TimerfdLateness, TimerLateness>(cases, "native/timer/lateness", kHundredMicroseconds, Clock::wall, kFewTimers);
   add<Loop<EpollSockets>, Loop<KevSockets<0>>>(cases, "native/1000-sockets/epoll", kParity);
   add<Loop<EpollSockets>, Loop<KevSockets<KEV_Q_SINGLE>>>(cases, "native/1000-sockets/epoll-single", kParity);
   constexpr uint64_t kFewWaits = 40;

@@ -23,6 +23,7 @@ class Stopwatch {
         with_children_(clock == Clock::family_cpu) {}
   void start() { started_ = now(); }
   void stop() { elapsed_ += now() - started_; }
+  // What was measured in another way.
   void add(int64_t amount) { elapsed_ += amount; }
   int64_t ns() const { return elapsed_; }
 
