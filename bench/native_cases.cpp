@@ -438,7 +438,7 @@ void add_native_cases(Cases& cases) {
   add<Loop<EpollSockets>, Loop<KevSockets<0>>>(cases, "native/1000-sockets/epoll", kParity);
   add<Loop<EpollSockets>, Loop<KevSockets<KEV_Q_SINGLE>>>(cases, "native/1000-sockets/epoll-single", kParity);
   constexpr uint64_t kFewWaits = 40;
-  add<EpollEdges, KevEdges<KEV_Q_SINGLE>>(cases, "native/1000-sockets/edges-wait-epoll", kParity, Clock::wall, kFewWaits);
+  add<EpollEdges, KevEdges<KEV_Q_SINGLE>>(cases, "native/1000-sockets/edges-wait-epoll", kNoLimit, Clock::wall, kFewWaits);
   add<EpollEdges, KevEdges<KEV_Q_SINGLE | KEV_Q_URING>>(cases, "native/1000-sockets/edges-wait-uring", times(1.3),
                                                         Clock::wall, kFewWaits);
   // On the kernel's epoll the sockets' own reads and writes are all but all of it.

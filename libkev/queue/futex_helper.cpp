@@ -83,7 +83,8 @@ void FutexHelper::stop() {
   ending_ = true;
   changed();
   pthread_join(thread_, nullptr);
-  running_ = ending_ = false;
+  running_ = false;
+  ending_ = false;
 }
 
 void* FutexHelper::run(void* queue) {

@@ -38,7 +38,7 @@ class FutexHelper {
   std::atomic<uint32_t> control_{0};
   pthread_t thread_ = {};
   bool running_ = false;
-  bool ending_ = false;
+  std::atomic<bool> ending_{false};  // written without the lock
   uint32_t first_ = ~0u;
   uint32_t count_ = 0;
 };

@@ -2,7 +2,7 @@
 //
 // Unlocking is a plain store, so that a pair costs one locked instruction, and none in a process that has never had a
 // second thread; whoever meets it held looks again, and soon sleeps for moments. Never taken by what is async-signal-safe.
-// Not recursive, no cancellation point; no thread is made by who holds it.
+// Not recursive, no cancellation point.
 #pragma once
 
 #include <arch_syscall.hpp>
@@ -10,7 +10,8 @@
 
 #include "os/thread.hpp"
 
-// glibc's word for it, from 2.32 on: false before the second thread begins, and for ever then.
+// glibc's word for it, from 2.32 on: false before the second thread begins, and for ever then. That one finds what was
+// locked before locked.
 extern "C" {
 extern char __libc_single_threaded __attribute__((weak));
 }

@@ -100,6 +100,8 @@ TEST_P(QueueCancelTest, LosesNoEventOfAnySourceToACancellation) {
     } else {
       ASSERT_EQ(0, kev_delete(q, KEV_SOURCE_FD, static_cast<std::uint64_t>(once.get())));
     }
+    // The end of the thread whose ring it was may have the edge told twice.
+    if ((GetParam().flags & KEV_Q_URING) != 0) drain(edge.get());
     ASSERT_EQ(0u, queue.wait().size());
   }
 }
