@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "input.hpp"
+#include "queue/queue.hpp"
 
 namespace {
 
@@ -26,8 +27,11 @@ struct Posts {
 class World {
  public:
   explicit World(fuzz::Input& input) : input_(input) {
-    kev_attr attr = {input.byte() % 2 == 0 ? 0u : KEV_Q_SINGLE, 2u << input.byte() % 3, {0, 0}};
+    static constexpr uint32_t kForms[] = {0, KEV_Q_SINGLE, KEV_Q_SINGLE | KEV_Q_URING};
+    kev_attr attr = {kForms[input.byte() % 3], 2u << input.byte() % 3, {0, 0}};
     HOLDS(kev_create(&queue_, &attr, sizeof attr) == 0);
+    queue_->ring_after = 1;
+    queue_->ring_takes_all = true;
     for (int& fd : fds_) fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (input.byte() % 4 == 0) HOLDS(kev_fd(queue_) >= 0);
   }
@@ -77,7 +81,7 @@ class World {
     apply(one);
   }
   void sane_change() {
-    static constexpr uint32_t kFlags[] = {0, 0, KEV_ONESHOT, KEV_DISPATCH, KEV_COALESCE, KEV_NOTIFY_DELETE, KEV_WAKE_ALL};
+    static constexpr uint32_t kFlags[] = {0, 0, KEV_ONESHOT, KEV_DISPATCH, KEV_COALESCE, KEV_NOTIFY_DELETE, KEV_WAKE_ALL, KEV_EDGE};
     kev_change one = {};
     one.source = input_.byte() % 3 + 1;
     static constexpr uint8_t kOps[] = {KEV_ADD, KEV_ADD, KEV_ENABLE, KEV_DISABLE, KEV_DELETE};
@@ -85,8 +89,9 @@ class World {
     one.ident = input_.byte() % kIdents;
     if (one.source == KEV_SOURCE_FD) one.ident = fds_[one.ident % 2];
     if (one.op == KEV_ADD) {
-      uint32_t flags = kFlags[input_.byte() % 7];
-      if (one.source == KEV_SOURCE_USER || flags != KEV_COALESCE) one.flags = flags;
+      uint32_t flags = kFlags[input_.byte() % 8];
+      uint32_t source = flags == KEV_COALESCE ? KEV_SOURCE_USER : flags == KEV_EDGE ? KEV_SOURCE_FD : one.source;
+      if (source == one.source) one.flags = flags;
       one.udata = ++last_udata_;
       if (one.source == KEV_SOURCE_FD) one.what = KEV_IN;
       if (one.source == KEV_SOURCE_TIMER) one.arg[0] = input_.byte(), one.arg[2] = CLOCK_MONOTONIC;
