@@ -25,7 +25,8 @@ class KernelRing {
   // -EMFILE and others: not now. `by_descriptor`: as on kernels before 6.5, where the ring has one until it is
   // registered. Precondition: closed.
   int set_up(unsigned entries, unsigned completions, bool by_descriptor);
-  // The ring's end, which lets go of what it holds; and its memory.
+  // The ring's end, which lets go of what it holds; and its memory. The kernel is done a little later, and interrupts
+  // what the thread sleeps in then: its epoll_wait says EINTR, with no handler. So rings live as long as their threads.
   void end();
   // Ends it where the memory may still be looked at. By another thread, or in a child, it does nothing: the kernel has
   // the ring until its thread ends.
