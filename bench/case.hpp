@@ -100,5 +100,6 @@ void add_thread_cases(Cases& cases);
 void add_memory_cases(Cases& cases);
 void add_process_cases(Cases& cases);
 void add_native_cases(Cases& cases);
+void add_ring_cases(Cases& cases);
 
 }  // namespace kev::bench

@@ -27,6 +27,7 @@ Cases all_cases() {
   add_memory_cases(cases);
   add_process_cases(cases);
   add_native_cases(cases);
+  add_ring_cases(cases);
   return cases;
 }
 
