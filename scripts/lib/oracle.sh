@@ -51,7 +51,7 @@ find_mutants() {
 judge_mutant() {
   local engine
   for engine in epoll auto; do
-    run_oracle "$1" "--engine=$engine" --seed=1 --seconds=60 --failures=1 --quick || [ $? = 3 ] || return 1
+    run_oracle "$1" "--engine=$engine" --seed=1 --operations=700000 --seconds=300 --failures=1 --quick || [ $? = 3 ] || return 1
   done
   "$root/build/tests/oracle/oracle-crowd" "--preload=$1" --seconds=30
 }
