@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "support/open_descriptors.hpp"
+#include "support/ring_refusal.hpp"
 
 namespace kev::bell {
 namespace {
@@ -47,7 +48,7 @@ bool has_rings() {
     Ring ring;
     const int error = ring.open();
     ring.close();
-    return error != -ENOSYS && error != -EPERM && error != -EINVAL;
+    return !unit::is_ring_refusal(error);
   }();
   return has;
 }
