@@ -15,7 +15,7 @@ struct Next {
 };
 
 enum class Family : unsigned char {
-  poll, select, epoll, close, make, io, net, sleep, child, signal, queue, memory, thread, process, filter, raw, count_
+  poll, select, epoll, close, make, io, net, sleep, child, signal, queue, aio, thread, process, filter, raw, count_
 };
 
 // What is behind each family, if it is not libc alone.

@@ -9,7 +9,6 @@
 #include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,4 +19,3 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <threads.h>

@@ -505,25 +505,6 @@ void ends_before(const char* name, Call call) {
 // What the C library itself only looks for if it has to wait.
 SCENARIO(libcs_points_with_the_result_there) {
   for (int round = 0; round < 10; ++round) {
-    pthread_t ended;
-    CHECK(::pthread_create(&ended, nullptr, [](void*) -> void* { return &buffer; }, nullptr) == 0);
-    thrd_t ended_too;
-    CHECK(::thrd_create(&ended_too, [](void*) { return 4711; }, nullptr) == thrd_success);
-    pause_us(2000);
-    ends_before("pthread_join", [&] { ::pthread_join(ended, nullptr); });
-    ends_before("thrd_join", [&] { ::thrd_join(ended_too, nullptr); });
-    void* result = nullptr;
-    CHECK(::pthread_join(ended, &result) == 0 && result == &buffer);
-    int number = 0;
-    CHECK(::thrd_join(ended_too, &number) == thrd_success && number == 4711);
-
-    sem_t posted;
-    ::sem_init(&posted, 0, 1);
-    const timespec until = {1'000'000'000, 0};
-    ends_before("sem_clockwait", [&] { ::sem_clockwait(&posted, CLOCK_MONOTONIC, &until); });
-    int value = 0;
-    CHECK(::sem_getvalue(&posted, &value) == 0 && value == 1);
-
     Ends pipe;
     aiocb request = {};
     CHECK(::write(pipe.out, "x", 1) == 1);
@@ -976,16 +957,13 @@ SCENARIO(disabled_is_undisturbed) {
 extern "C" int cancel_old(pthread_t);
 extern "C" void testcancel_old(void);
 extern "C" int setcancelstate_old(int, int*);
-extern "C" int join_old(pthread_t, void**);
 __asm__(".symver cancel_old, pthread_cancel@GLIBC_2.2.5");
 __asm__(".symver testcancel_old, pthread_testcancel@GLIBC_2.2.5");
 __asm__(".symver setcancelstate_old, pthread_setcancelstate@GLIBC_2.2.5");
-__asm__(".symver join_old, pthread_join@GLIBC_2.2.5");
 #else
 #define cancel_old pthread_cancel
 #define testcancel_old pthread_testcancel
 #define setcancelstate_old pthread_setcancelstate
-#define join_old pthread_join
 #endif
 
 SCENARIO(both_versions) {
@@ -1006,21 +984,6 @@ SCENARIO(both_versions) {
       CHECK(by(thread.id()) == 0);
       CHECK(thread.join());
     }
-  using Join = int (*)(pthread_t, void**);
-  auto* looked_up_too = reinterpret_cast<Join>(::dlsym(RTLD_DEFAULT, "pthread_join"));
-  for (const Join by : {Join{&join_old}, Join{&::pthread_join}, looked_up_too}) {
-    pthread_t ended;
-    CHECK(::pthread_create(&ended, nullptr, [](void*) -> void* { return nullptr; }, nullptr) == 0);
-    pause_us(2000);
-    bool joined = false;
-    Thread thread([&] {
-      CHECK(::pthread_cancel(::pthread_self()) == 0);
-      joined = by(ended, nullptr) == 0;
-    });
-    CHECK(thread.join() == !joined);
-    STRICT(!joined);
-    if (!joined) CHECK(by(ended, nullptr) == 0);
-  }
 }
 
 // However a thread ends in system(), its shell is killed and reaped, and the signals are back.
