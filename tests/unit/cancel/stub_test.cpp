@@ -336,9 +336,9 @@ TEST_F(StormTest, OfOurOwnSignal) {
   storm([](pthread_t thread, int id) {
     // One at a time: they queue up, and would leave the thread no time to read.
     const Record& record = record_of(thread);
-    const unsigned before = record.arrived;
+    const unsigned before = record.requests;
     os::signal_thread(os::getpid(), id, kSignal);
-    for (int tries = 0; tries < 100 && record.arrived == before; ++tries) ::sched_yield();
+    for (int tries = 0; tries < 100 && record.requests == before; ++tries) ::sched_yield();
   });
   EXPECT_EQ(0, interruptions);
   libc = {};
@@ -364,10 +364,11 @@ TEST_F(StormTest, LeavesTheStackAsItWas) {
   const uintptr_t frame = record.load()->inside;
   for (unsigned i = 1; i <= 2000; ++i) {
     os::signal_thread(os::getpid(), id, kSignal);
-    while (record.load()->arrived != i) ::sched_yield();
+    while (record.load()->requests != i) ::sched_yield();
   }
-  while (record.load()->inside == 0) ::sched_yield();
-  EXPECT_EQ(frame, record.load()->inside);
+  uintptr_t now;
+  while ((now = record.load()->inside) == 0) ::sched_yield();
+  EXPECT_EQ(frame, now);
   put(pipe.out.get());
   reader.join();
   libc = {};
