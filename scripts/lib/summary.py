@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Counts what Meson's test runs say, case by case: summary.py RESULT-FOLDER...
 
-Each folder holds the logs of one run of `meson test`. Prints a line for each skipped case with its reason and closes
-with `N passed, N failed, N skipped`; ends with 1 if anything failed or nothing was run. The counts are added up over
+Each folder holds the logs of one run of `meson test`. Prints a line for each skipped case with its reason, a line for each
+failed one with what it says, and closes with `N passed, N failed, N skipped`; ends with 1 if anything failed or nothing was run. The counts are added up over
 all folders. Cases come from testlog.junit.xml, reasons and tests that ended badly from testlog.json.
 """
 
@@ -42,16 +42,17 @@ class Test:
         self.full = record['name']
         self.name = self.full.split(' / ')[-1]
         self.result, self.text = record['result'], record.get('stdout') or ''
-        self.passed = self.failed = 0
-        self.skipped = []
+        self.passed = 0
+        self.failed, self.skipped = [], []  # pairs of a case's name and why
 
     def take(self, cases):
         """Counts the cases; a test without cases of its own is one case."""
         reasons = reasons_in(self.text)
         for case in cases:
             name = case.get('name', '')
-            if case.find('failure') is not None or case.find('error') is not None:
-                self.failed += 1
+            failure = case.find('failure') if case.find('failure') is not None else case.find('error')
+            if failure is not None:
+                self.failed.append((name, self.one_line(failure)))
             elif case.find('skipped') is not None or case.get('status') == 'notrun' or case.get('result') == 'skipped':
                 self.skipped.append((name, self.reason(case, name, reasons)))
             else:
@@ -63,7 +64,13 @@ class Test:
             elif self.result in GOOD:
                 self.passed += 1
         if self.result not in GOOD and not self.failed:
-            self.failed += 1
+            self.failed.append(('', self.result))
+
+    @staticmethod
+    def one_line(failure):
+        """What a failed case says, without the path in front of the file's name."""
+        text = failure.get('message') or failure.text or 'no reason given'
+        return re.sub(r'^\S*/', '', ' '.join(text.split()))[:400]
 
     @staticmethod
     def reason(case, name, reasons):
@@ -101,17 +108,17 @@ def read(folder):
 
 
 def main():
-    passed = failed = 0
-    skipped = []
+    passed, failed, skipped = 0, [], []
     for folder in sys.argv[1:]:
         for test in read(folder):
             passed += test.passed
-            failed += test.failed
-            skipped += [(f'{test.name}: {name}' if name else test.name, reason) for name, reason in test.skipped]
-    for name, reason in skipped:
-        print(f'skipped: {name}: {reason}')
-    print(f'{passed} passed, {failed} failed, {len(skipped)} skipped')
-    sys.exit(1 if failed or not passed + failed else 0)
+            for cases, all_cases in (test.failed, failed), (test.skipped, skipped):
+                all_cases += [(f'{test.name}: {name}' if name else test.name, reason) for name, reason in cases]
+    for what, cases in ('skipped', skipped), ('failed', failed):
+        for name, reason in cases:
+            print(f'{what}: {name}: {reason}')
+    print(f'{passed} passed, {len(failed)} failed, {len(skipped)} skipped')
+    sys.exit(1 if failed or not passed + len(failed) else 0)
 
 
 if __name__ == '__main__':
