@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "call/epoll.hpp"
 #include "record/registry.hpp"
@@ -43,6 +44,12 @@ inline void came(int fd) {
   } else if (fd > process::highest_seen.load(std::memory_order_relaxed)) {
     process::program_has(fd);
   }
+}
+
+// An option of a socket was set. One moves the readiness of what stands and tells nobody who waits: urgent data that is to
+// be read in line.
+inline void option_was_set(int fd, int level, int option) {
+  if (level == SOL_SOCKET && option == SO_OOBINLINE) process::fd_changed(fd);
 }
 
 // Whether giving back our own descriptors may help a call that met the descriptor limit.

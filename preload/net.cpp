@@ -1,4 +1,4 @@
-// Connecting, sending and receiving: each is one system call, and a cancellation point.
+// Connecting, sending and receiving: each is one system call, and a cancellation point. And a socket's options.
 //
 // A descriptor that is sent to another process outlives the number's close here, and what it had registered in a
 // private set goes on reporting: noting that it was sent lets the mirror begin anew when the number changes hands. One
@@ -108,4 +108,10 @@ extern "C" int kev_recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags
   int received = receive_messages(fd, messages, count, flags, timeout);
   for (int i = 0; i < received; ++i) note_received(messages[i].msg_hdr);
   return received;
+}
+
+extern "C" int kev_setsockopt(int fd, int level, int option, const void* value, socklen_t size) {
+  int result = real().setsockopt(fd, level, option, value, size);
+  option_was_set(fd, level, option);
+  return result;
 }

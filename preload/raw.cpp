@@ -24,7 +24,7 @@ namespace process = kev::process;
 namespace {
 
 // What of a system call the shim has to know.
-enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, limits, filters, separates, watches };
+enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, limits, filters, separates, watches, sets_option };
 
 Effect effect_of(long number, long a, long b) {
   switch (number) {
@@ -64,6 +64,7 @@ Effect effect_of(long number, long a, long b) {
     case SYS_seccomp: return a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER ? Effect::filters : Effect::none;
     case SYS_prctl: return a == PR_SET_SECCOMP ? Effect::filters : Effect::none;
     case SYS_epoll_ctl: return b == EPOLL_CTL_ADD ? Effect::watches : Effect::none;
+    case SYS_setsockopt: return Effect::sets_option;
     case SYS_unshare: return (a & CLONE_FILES) != 0 ? Effect::separates : Effect::none;
     default: return Effect::none;
   }
@@ -114,6 +115,11 @@ extern "C" long kev_syscall(long number, long a, long b, long c, long d, long e,
     }
     case Effect::filters: before_filter(); break;
     case Effect::separates: before_own_table(); break;
+    case Effect::sets_option: {
+      long result = own();
+      option_was_set(fd, static_cast<int>(b), static_cast<int>(c));
+      return result;
+    }
     case Effect::watches: {
       long result = own();
       if (result == 0 && shim.bells) kev::call::epoll_stands_in_a_set(static_cast<int>(c));

@@ -2,6 +2,8 @@
 //
 // A connection goes through many states (connecting, refused, half closed, urgent data, reset), each with its own bits;
 // what the kernel itself says at the same moment is compared with as well.
+#include <sys/syscall.h>
+
 #include "support/padded_array.hpp"
 
 namespace conformance {
@@ -95,6 +97,26 @@ TEST_P(PollSocketTest, UrgentDataIsPriority) {
   put(pair.out.get(), "after");
   EXPECT_TRUE(array.answers({POLLIN}, kLong));
   EXPECT_TRUE(array.keeps_agreeing());
+}
+
+// Nobody who waits is told by the kernel.
+TEST_P(PollSocketTest, UrgentDataThatIsPutInLineIsReadableAtOnce) {
+  const Pipe pair = make_tcp_pair();
+  array.add(pair.in.get(), POLLPRI);
+  ASSERT_EQ(1, ::send(pair.out.get(), "!", 1, MSG_OOB));
+  EXPECT_TRUE(array.answers({POLLPRI}, kLong));
+  array.subject(0).events = POLLIN;
+  const int on = 1, off = 0;
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_TRUE(array.keeps_answering({0}));
+    ASSERT_EQ(0, ::setsockopt(pair.in.get(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
+    EXPECT_TRUE(array.answers({POLLIN}, 0)) << "round " << round;
+    ASSERT_EQ(0, ::syscall(SYS_setsockopt, pair.in.get(), SOL_SOCKET, SO_OOBINLINE, &off, sizeof off));
+    EXPECT_TRUE(array.keeps_answering({0}));
+    ASSERT_EQ(0, ::syscall(SYS_setsockopt, pair.in.get(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
+    EXPECT_TRUE(array.answers({POLLIN}, 0)) << "round " << round;
+    ASSERT_EQ(0, ::setsockopt(pair.in.get(), SOL_SOCKET, SO_OOBINLINE, &off, sizeof off));
+  }
 }
 
 TEST_P(PollSocketTest, ResetReportsErrorAndHangUp) {

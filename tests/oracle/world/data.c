@@ -126,7 +126,6 @@ void op_readv(const int32_t* a) {
 
 void op_send(const int32_t* a) {
   int flags = a[2] | MSG_NOSIGNAL;
-  world.urgent |= (flags & MSG_OOB) != 0;
   say_result(a[3] == 1 ? sendto(fd_of(a[0]), pattern(), at_most(a[1]), flags, NULL, 0)
                        : send(fd_of(a[0]), pattern(), at_most(a[1]), flags));
 }
@@ -240,7 +239,6 @@ void op_sockopt(const int32_t* a) {
   struct linger linger = {1, 0};
   switch ((unsigned)a[1] % OPTIONS) {
     case OPTION_OOBINLINE:
-      if (world.urgent) return say(0);  // what stands may become readable, of which the kernel tells nobody
       say_result(setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &value, sizeof value));
       break;
     case OPTION_LINGER: say_result(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger)); break;

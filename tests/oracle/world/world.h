@@ -26,7 +26,6 @@ typedef struct World {
   int stream_fd[STREAMS];
   int action[65], action_slot[65], action_array[65];
   bool bypassed;        // a descriptor went behind libc's back: an answer may be a verification period late
-  bool urgent;          // urgent data was sent
   bool nested;          // an epoll set was put into another one
   bool asked;           // an epoll set was asked without waiting
   bool tight;           // the descriptor limit was lowered
