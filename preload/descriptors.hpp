@@ -14,10 +14,18 @@
 
 namespace kev::preload {
 
-// A number of ours, which the program cannot know: for it, the descriptor is not open. A child of vfork has a table of
-// its own, in which it may close what it likes.
+// A number of ours, which the program cannot know: for it, the descriptor is not open.
 inline bool is_hidden(int fd) {
-  return process::is_private(fd) && !process::in_vfork_child() && process::is_still_private(fd);
+  if (!process::is_private(fd)) return false;
+  return process::in_vfork_child() ? process::is_copy_of_private(fd) : process::is_still_private(fd);
+}
+
+// Our own descriptors move out of the program's way; a child of vfork drops its copies.
+inline void leave_all_numbers() {
+  if (process::in_vfork_child())
+    process::discard_copies();
+  else
+    record::revoke_all();
 }
 
 // The program has closed `fd`: whoever holds the number looks again, and a bell lets go of what it was.
@@ -38,9 +46,9 @@ inline void came(int fd) {
   if (process::is_private(fd) && !process::in_vfork_child()) [[unlikely]]
     process::give_up_private(fd);
   went(fd);
-  if (fd >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) [[unlikely]] {
-    process::program_uses(fd);
-    record::revoke_all();
+  if (fd >= process::private_guard.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (!process::in_vfork_child()) process::program_uses(fd);
+    leave_all_numbers();
   } else if (fd > process::highest_seen.load(std::memory_order_relaxed)) {
     process::program_has(fd);
   }
@@ -54,8 +62,8 @@ inline void option_was_set(int fd, int level, int option) {
 
 // Whether giving back our own descriptors may help a call that met the descriptor limit.
 inline bool gave_way(int error) {
-  if (error != EMFILE || process::private_count.load(std::memory_order_relaxed) == 0 || process::in_vfork_child())
-    return false;
+  if (error != EMFILE || process::private_count.load(std::memory_order_relaxed) == 0) return false;
+  if (process::in_vfork_child()) return process::discard_copies();
   record::revoke_for_a_while();
   return true;
 }
@@ -99,13 +107,13 @@ inline int limit_changed(int resource, bool sets, int result) {
 
 // The program takes a number of its choice: if it is one of ours, we leave it.
 inline void leave_number(int fd) {
-  if (is_hidden(fd)) record::revoke_all();
+  if (is_hidden(fd)) leave_all_numbers();
 }
 
 // The program asks for the lowest number from `minimum` on: ours are not among those that it finds taken. An int, as the
 // kernel reads it: what stands above it in the register is whatever the caller left there.
 inline void leave_numbers_from(int minimum) {
-  if (minimum >= process::private_guard.load(std::memory_order_relaxed) && !process::in_vfork_child()) record::revoke_all();
+  if (minimum >= process::private_guard.load(std::memory_order_relaxed)) leave_all_numbers();
 }
 
 }  // namespace kev::preload

@@ -87,6 +87,10 @@ inline int duplicate_above(int fd, int lowest) {
 // Whatever else went wrong, it is taken for open.
 inline bool is_open(int fd) { return arch::syscall(SYS_fcntl, fd, F_GETFD, 0) != -EBADF; }
 
+// The signal that the open file `fd` would send for SIGIO, of which files that send none remember it, too. It is 0 until set.
+inline int set_file_signal(int fd, int signal) { return static_cast<int>(arch::syscall(SYS_fcntl, fd, F_SETSIG, signal)); }
+inline int file_signal(int fd) { return static_cast<int>(arch::syscall(SYS_fcntl, fd, F_GETSIG, 0)); }
+
 // The lowest number that a descriptor cannot have (RLIMIT_NOFILE).
 inline unsigned long descriptor_limit() {
   struct rlimit limit = {0, 0};

@@ -23,10 +23,10 @@ constexpr int kWindow = 16;
 constexpr long kSmallTable = 1024;
 constexpr int kMargin = 8;  // the guard stands at least this far below the lowest of ours
 constexpr int kMostLooks = 64;  // for a free number above the guard
+constexpr int kFileSignal = 63;  // by which a file of ours is known: none of ours ever sends one
 
 constinit std::atomic<int> highest_used{0};
 constinit std::atomic<int> known_table_size{0};
-constinit std::atomic<unsigned long> anonymous_inode{0};  // epoll sets and eventfds share it
 
 // The lowest number to ask for: in a window at the end of the table's present size, or of the next size when the
 // program, whose highest number is `used`, has come near. -EMFILE if it needs what room there is itself.
@@ -98,8 +98,9 @@ int adopt_private(int fd) {
     return -ENOMEM;
   }
   program_uses(fd);  // the lowest free number: all below are the program's
-  int wanted = wanted_number();
-  int moved = wanted < 0 ? wanted : move_above(fd, wanted);
+  int moved = os::set_file_signal(fd, kFileSignal);
+  if (moved == 0) moved = wanted_number();
+  if (moved >= 0) moved = move_above(fd, moved);
   os::close(fd);
   if (moved < 0) return moved;
   FdSlot* slot = fd_slot(moved);
@@ -108,8 +109,6 @@ int adopt_private(int fd) {
     return -EMFILE;
   }
   if (moved >= table_size()) table_size_now();
-  struct stat status;
-  if (os::fstat(moved, &status) == 0) anonymous_inode.store(status.st_ino, std::memory_order_relaxed);
   note_marked(moved);
   slot->marks.fetch_or(kPrivate, std::memory_order_release);
   private_count.fetch_add(1, std::memory_order_relaxed);
@@ -129,13 +128,27 @@ void give_up_private(int fd) {
 
 bool is_still_private(int fd) {
   if (!is_private(fd)) return false;
-  struct stat status;
-  int error = os::fstat(fd, &status);
-  unsigned long inode = anonymous_inode.load(std::memory_order_relaxed);
+  int signal = os::file_signal(fd);
   // What cannot be looked at is what it was; only a closed number is known to be none of ours.
-  bool ours = error == 0 ? (status.st_ino == inode || inode == 0) && (status.st_mode & S_IFMT) == 0 : error != -EBADF;
+  bool ours = signal >= 0 ? signal == kFileSignal : signal != -EBADF;
   if (!ours) give_up_private(fd);
   return ours;
+}
+
+bool is_copy_of_private(int fd) { return is_private(fd) && os::file_signal(fd) == kFileSignal; }
+
+bool discard_copies() {
+  bool found = false;
+  int end = static_cast<int>(fd_table_size.load(std::memory_order_acquire));
+  for (int fd = private_guard.load(std::memory_order_relaxed), left = private_count.load(std::memory_order_relaxed);
+       fd < end && left > 0; ++fd) {
+    if (!is_private(fd)) continue;
+    --left;
+    if (!is_copy_of_private(fd)) continue;
+    os::close(fd);
+    found = true;
+  }
+  return found;
 }
 
 void discard_private(int fd) {

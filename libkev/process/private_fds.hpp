@@ -4,6 +4,10 @@
 // would get without us, and the table does not grow past 1024 on our account (a high number slows fork). When the
 // program's own numbers come near `private_guard`, or it meets its descriptor limit, whoever holds private
 // descriptors gives them back (record/registry.hpp) and makes new ones when they are next needed.
+//
+// The table of marks says which numbers are ours in the process that made them. That the file which stands at one is ours
+// the file itself says (its F_GETSIG): the number may be the program's since a bare system call closed it, and a child of
+// vfork, which has its parent's marks, has a table of its own.
 #pragma once
 
 #include <atomic>
@@ -21,6 +25,11 @@ extern std::atomic<int> highest_seen;
 // Moves a fresh descriptor to its place and marks it. The new number, or -errno with `fd` closed. A few system
 // calls; reads /proc/self/status.
 int adopt_private(int fd);
+
+// In a child of vfork: whether the file at `fd`, which its parent has marked, is ours here. One system call.
+bool is_copy_of_private(int fd);
+// The same for all: closes them, in the child's own table. True if there were any.
+bool discard_copies();
 
 // Closes a descriptor of ours, if the number is still ours.
 void discard_private(int fd);

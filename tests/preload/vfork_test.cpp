@@ -11,6 +11,7 @@ TEST(VforkTest, AChildThatClosesFromANumberAndExecutesLeavesTheParentsMirrors) {
   expect_same("vfork", "close_from", 300);
 }
 TEST(VforkTest, AChildMayPoll) { expect_same("vfork", "polls_in_child", 100); }
+TEST(VforkTest, AChildHasAllNumbers) { expect_same("vfork", "numbers_in_child", 30); }
 TEST(VforkTest, TheResultIsTheChildsId) { expect_same("vfork", "returns_the_childs_id", 0); }
 TEST(VforkTest, AFailureIsMinusOneAndErrno) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user who may have no more processes";

@@ -42,12 +42,17 @@ std::string kind_of_file(pid_t tid, int fd) {
 
 std::string kind_of_fstat(pid_t tid, int fd) {
   if (file_of(descriptor_name(tid, fd)) == "counters") return "fstat counters";
-  // Closed on exec are the object's own, of those that it looks at; the scenarios' are not.
-  std::ifstream in("/proc/" + std::to_string(tid) + "/fdinfo/" + std::to_string(fd));
-  for (std::string word; in >> word;)
-    if (word == "flags:" && in >> word && (::strtoul(word.c_str(), nullptr, 8) & O_CLOEXEC) != 0)
-      return "fstat private";
   return "fstat";
+}
+
+std::string kind_of_fcntl(uint64_t command) {
+  switch (command) {
+    case F_DUPFD_CLOEXEC: return "fcntl F_DUPFD_CLOEXEC";
+    case F_GETFD: return "fcntl F_GETFD";
+    case F_SETSIG: return "fcntl F_SETSIG";
+    case F_GETSIG: return "fcntl F_GETSIG";
+    default: return "fcntl";
+  }
 }
 
 }  // namespace
@@ -74,8 +79,7 @@ std::string kind_of(pid_t tid, uint64_t number, const uint64_t* a) {
       return a[1] == EPOLL_CTL_ADD ? "epoll_ctl ADD" : a[1] == EPOLL_CTL_MOD ? "epoll_ctl MOD" : "epoll_ctl DEL";
     case SYS_ppoll: return "ppoll";
     case SYS_eventfd2: return "eventfd2";
-    case SYS_fcntl:
-      return a[1] == F_DUPFD_CLOEXEC ? "fcntl F_DUPFD_CLOEXEC" : a[1] == F_GETFD ? "fcntl F_GETFD" : "fcntl";
+    case SYS_fcntl: return kind_of_fcntl(a[1]);
     case SYS_close: return "close";
     case SYS_openat: return "openat " + file_of(text_at(tid, a[1]));
     case SYS_read: return "read " + kind_of_file(tid, static_cast<int>(a[0]));

@@ -84,6 +84,57 @@ SCENARIO(polls_in_child) {
   }
 }
 
+namespace {
+
+// The child of vfork has the lowest free number each time, up to the limit, one after the other.
+[[gnu::noinline]] pid_t take_all_numbers(int from, int limit) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  for (int fd = from; fd < limit; ++fd)
+    if (::close(fd) != -1 || errno != EBADF) ::_exit(3);
+  for (int fd = from; fd < limit; ++fd) {
+    const int made = fd % 2 == 0 ? ::dup(0) : ::fcntl(0, F_DUPFD, fd);
+    if (made != fd) ::_exit(4);
+  }
+  ::_exit(::dup(0) == -1 && errno == EMFILE ? 0 : 5);
+}
+
+[[gnu::noinline]] pid_t take_upper_numbers(int from, int limit) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  for (int fd = limit - 1; fd > from; --fd)
+    if (::fcntl(0, F_DUPFD_CLOEXEC, fd) != fd) ::_exit(4);
+  ::_exit(0);
+}
+
+[[gnu::noinline]] pid_t take_pairs(int from, int limit) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  int ends[2];
+  for (int fd = from; fd + 1 < limit; fd += 2)
+    if (::pipe(ends) != 0 || ends[0] != fd || ends[1] != fd + 1) ::_exit(4);
+  ::_exit(0);
+}
+
+}  // namespace
+
+SCENARIO(numbers_in_child) {
+  constexpr int kLimit = 512;
+  const rlimit limit = {kLimit, kLimit};
+  CHECK(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  Watched watched;
+  watched.fire(3);
+  for (int i = 0; i < 10; ++i) {
+    watched.expect({3}, 4);
+    const int first = ::dup(0);
+    ::close(first);
+    expect_success(i % 3 == 0 ? take_all_numbers(first, kLimit)
+                              : i % 3 == 1 ? take_upper_numbers(first, kLimit) : take_pairs(first, kLimit));
+  }
+  watched.calm(3);
+  watched.exercise();
+}
+
 SCENARIO(returns_the_childs_id) {
   for (int i = 0; i < 50; ++i) {
     const pid_t child = start_exit(i % 7);

@@ -197,11 +197,27 @@ TEST(PrivateFdsTest, AreClosedOnceAndOnlyIfTheyAreOurs) {
 // A program that closes by the bare system call closes ours as well, and may be given the number for a file of its own.
 TEST(PrivateFdsTest, AreNotClosedIfTheNumberHasBecomeAFileOfThePrograms) {
   in_child([] {
-    const int mine = adopt_private(fresh());
     Pipe pipe = make_pipe();
-    REQUIRE_IN_CHILD(::dup2(pipe.in.get(), mine) == mine);
-    discard_private(mine);
-    REQUIRE_IN_CHILD(::fcntl(mine, F_GETFD) >= 0);
+    for (const int file : {pipe.in.get(), fresh()}) {  // ours are eventfds, too
+      const int mine = adopt_private(fresh());
+      REQUIRE_IN_CHILD(::dup2(file, mine) == mine);
+      discard_private(mine);
+      REQUIRE_IN_CHILD(::fcntl(mine, F_GETFD) >= 0);
+    }
+  });
+}
+
+// It has its parent's marks, and a table of its own.
+TEST(PrivateFdsTest, AreCopiesInAChildOfVfork) {
+  in_child([] {
+    const int mine = adopt_private(fresh()), other = adopt_private(fresh());
+    REQUIRE_IN_CHILD(is_copy_of_private(mine) && is_copy_of_private(other));
+    REQUIRE_IN_CHILD(::dup2(fresh(), other) == other);
+    REQUIRE_IN_CHILD(!is_copy_of_private(other));
+    REQUIRE_IN_CHILD(discard_copies());
+    REQUIRE_IN_CHILD(::fcntl(mine, F_GETFD) < 0 && ::fcntl(other, F_GETFD) >= 0);
+    REQUIRE_IN_CHILD(is_private(mine) && is_private(other));  // in the parent
+    REQUIRE_IN_CHILD(!discard_copies());
   });
 }
 
