@@ -99,7 +99,9 @@ void add_cancel_cases(Cases& cases);
 void add_thread_cases(Cases& cases);
 void add_memory_cases(Cases& cases);
 void add_process_cases(Cases& cases);
-void add_native_cases(Cases& cases);
+void add_native_post_cases(Cases& cases);
+void add_native_socket_cases(Cases& cases);
+void add_native_timer_cases(Cases& cases);
 void add_ring_cases(Cases& cases);
 
 }  // namespace kev::bench

@@ -26,7 +26,9 @@ Cases all_cases() {
   add_thread_cases(cases);
   add_memory_cases(cases);
   add_process_cases(cases);
-  add_native_cases(cases);
+  add_native_post_cases(cases);
+  add_native_timer_cases(cases);
+  add_native_socket_cases(cases);
   add_ring_cases(cases);
   return cases;
 }
