@@ -1,13 +1,16 @@
 """Server CPU time per request, native against preloaded, in interleaved pairs.
 
-redis-server with 1, 50 and 500 clients of redis-benchmark (GET) and nginx with wrk. A native and a preloaded server
+redis-server with 1, 50 and 500 clients of redis-benchmark (GET), nginx with wrk, memcached and haproxy (both on epoll)
+with 50 busy connections of kev-load. A native and a preloaded server
 run side by side and are loaded in turn, in alternating order; every few pairs both are started anew, the other one
 first, so that neither a lucky memory layout nor the order of start weighs. Prints the median of the ratios and the
 95 % interval of the median (from the order statistics), and whether its upper bound meets the limit.
+KEV_ENGINE and the other options of the shim are the environment's.
 Usage: KEV_RUN=.../kev-run pairs.py [--pairs N] [--only NAME] [--json FILE]
 """
 
 import argparse
+import functools
 import json
 import statistics
 import sys
@@ -15,7 +18,7 @@ import sys
 import load
 from estimate import interval
 from progress import Progress
-from servers import Nginx, Redis, Stage
+from servers import Haproxy, Memcached, Nginx, Redis, Stage
 
 LIMIT = 1.02
 BLOCK = 5  # pairs between two starts
@@ -36,6 +39,9 @@ class RedisLoad:
             self.requests = max(1000, int(requests / seconds * SECONDS))
         return load.redis_get(port, self.clients, self.requests)[0]
 
+    def close(self):
+        """Each round connects anew."""
+
 
 class WrkLoad:
     server = Nginx
@@ -43,6 +49,28 @@ class WrkLoad:
 
     def round(self, port):
         return load.wrk(port, 50, max(1, round(SECONDS)))[0]
+
+    def close(self):
+        """Each round connects anew."""
+
+
+class CrowdLoad:
+    """kev-load on connections that stay open as long as the server runs."""
+
+    def __init__(self, server, protocol, busy):
+        self.server, self.protocol, self.busy = functools.partial(server, 'epoll'), protocol, busy
+        self.name, self.crowds = f'{server.__name__.lower()} {busy}', {}
+
+    def round(self, port):
+        if port not in self.crowds:
+            self.crowds[port] = load.FastCrowd(port, self.protocol)
+            self.crowds[port].open(self.busy)
+        return self.crowds[port].round(self.busy, SECONDS)[0]
+
+    def close(self):
+        for crowd in self.crowds.values():
+            crowd.close()
+        self.crowds.clear()
 
 
 def cost(server, work):
@@ -68,6 +96,7 @@ def measure(work, pairs, progress):
                 costs = {mode: cost(servers[mode], work) for mode in order}
                 found.append((costs['native'], costs['kev']))
         finally:
+            work.close()
             stage.close()
     return found
 
@@ -78,7 +107,8 @@ def main():
     parser.add_argument('--only', help='workloads whose name contains this')
     parser.add_argument('--json', help='file for the results')
     arguments = parser.parse_args()
-    works = [RedisLoad(1), RedisLoad(50), RedisLoad(500), WrkLoad()]
+    works = [RedisLoad(1), RedisLoad(50), RedisLoad(500), WrkLoad(),
+             CrowdLoad(Memcached, 'memcached', 50), CrowdLoad(Haproxy, 'http', 50)]
     works = [work for work in works if not arguments.only or arguments.only in work.name]
     progress = Progress(len(works) * arguments.pairs)
     results = []
