@@ -14,17 +14,28 @@ packages_of() {
     on && length' "$package_list"
 }
 
-is_installed() {
-  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+# The name of a package with the system's own version of gcc in it.
+with_version() {
+  local version=
+  if [[ $1 == *%gcc* ]]; then
+    version=$(apt-cache depends gcc 2>/dev/null | sed -n 's/^ *Depends: gcc-\([0-9]*\)$/\1/p')
+  fi
+  echo "${1//%gcc/$version}"
+}
+
+# The names of all packages that are installed, one a line.
+installed() {
+  dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p'
 }
 
 # Prints the entries of the named groups of which no alternative is installed.
 missing_of() {
-  local entry package found
+  local entry package found all
+  all=$'\n'$(installed)$'\n'
   while read -r entry; do
     found=
     for package in ${entry//|/ }; do
-      if is_installed "$package"; then found=1; fi
+      if [[ $all == *$'\n'$(with_version "$package")$'\n'* ]]; then found=1; fi
     done
     [ -n "$found" ] || echo "$entry"
   done < <(packages_of "$@")
@@ -39,6 +50,7 @@ as_root() {
 offered_of() {
   local package policy
   for package in ${1//|/ }; do
+    package=$(with_version "$package")
     policy=$(apt-cache policy "$package" 2>/dev/null) || policy=
     if [[ $policy =~ "Candidate: "[^\(] ]]; then
       echo "$package"

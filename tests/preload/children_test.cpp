@@ -48,7 +48,7 @@ TEST(ChildrenTest, AChildOfAnotherCLibraryRunsInEveryWay) {
 }
 
 TEST(ChildrenTest, AChildOfAnotherClassRunsInEveryWay) {
-  if (!exists(program("child-32"))) GTEST_SKIP() << "the compiler cannot build 32-bit programs (gcc-multilib)";
+  if (!exists(program("child-32"))) GTEST_SKIP() << "the compiler cannot build 32-bit programs (gcc-N-multilib, libc6-dev-i386)";
   if (run({.arguments = {program("child-32")}}, By::nothing).status != 7)
     GTEST_SKIP() << "the kernel runs no 32-bit programs";
   expect_every_way(program("child-32"));

@@ -51,7 +51,7 @@ TEST_F(KevRunTarget, StaticProgramsOfGoAreNamedSo) {
 
 TEST_F(KevRunTarget, ProgramsOfAnotherWordSize) {
   std::string program = compile("small", kSeven, "gcc -m32");
-  if (program.empty()) GTEST_SKIP() << "no compiler for 32-bit programs (gcc-multilib)";
+  if (program.empty()) GTEST_SKIP() << "no compiler for 32-bit programs (gcc-N-multilib, libc6-dev-i386)";
   // 126 where the kernel runs no 32-bit programs.
   expect_native(program, {7, 126}, "is a 32-bit program");
 }
