@@ -146,7 +146,10 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
     waited.tell = mirror::tuning.choose_by_cost && slot->is_tried_next();
     return false;
   }
-  if (slot->grew && !call.within_limit()) {
+  // The limit may be another than when the kernel took more: every mirror is new then.
+  bool is_new = !call.fits(mirror);
+  if (is_new) slot->proven = call.extent();
+  if ((is_new || slot->grew) && !call.within_limit()) {
     slot->begin_anew();
     reason = stats::Fallback::argument;
     return false;
@@ -157,7 +160,6 @@ bool wait_in_record(const Call& call, const wait::Deadline& deadline, const sigs
     slot->punish(reason);
     return false;
   }
-  bool is_new = !call.fits(mirror);
   // A mirror is dear to make: none where the kernel has just had to look at nearly everything.
   if (is_new && slot->was_crowded(call.asked())) {
     reason = stats::Fallback::costly;
