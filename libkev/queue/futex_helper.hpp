@@ -1,4 +1,4 @@
-// A thread of the library's own that waits for futexes, where io_uring does not.
+// A thread of the library's own that waits for futexes.
 //
 // It sleeps in futex_waitv(2) on up to 127 words and a control word, which moves when the words change. It takes no
 // signals, is made with the first registration and ends with the queue. After each wake-up it waits again with the same
