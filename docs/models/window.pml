@@ -51,7 +51,7 @@ mtype = { IDLE, BARE, ENTER, BEGIN, CALL, KERNEL, END, CHECK, REDIRECT, RETURNED
           ENABLE_4, ENABLE_5, ENABLE_6, ENABLE_7, ON_SIGNAL_1, ON_SIGNAL_2 };
 
 // The thread's record, and what it says to the canceller in the table.
-byte requests, settled;
+byte requests, settled, arrived;
 byte inside, inside_seen;       /* as the thread sees it, and as others do */
 bit unread = 1;                 /* the canceller has not looked at it */
 bit disabled, raised;
@@ -182,10 +182,12 @@ end_blocked:
       :: else
       fi;
       requests++;
+      looked[top] = requests;
       publish_stores();
       AT = ON_SIGNAL_2
     }
   :: STEP(ON_SIGNAL_2)
+      arrived = looked[top];
       if
       :: in_window(at[top - 1]) ->
 #ifndef WITHOUT_REDIRECTION
@@ -269,7 +271,7 @@ end_blocked:
   :: STEP(SETTLE)
       looked[top] = requests;
       if
-      :: looked[top] == settled -> AT = then[top]; then[top] = 0
+      :: looked[top] == settled || looked[top] == arrived -> settled = looked[top]; AT = then[top]; then[top] = 0
       :: else -> AT = WAIT
       fi
     }

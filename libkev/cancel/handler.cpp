@@ -84,7 +84,7 @@ void on_signal(int signal, siginfo_t* info, void* where) {
     if (process::is_quiet()) self.raised.store(false, std::memory_order_relaxed);
   }
   auto& context = *static_cast<ucontext_t*>(where);
-  self.requests.fetch_add(1, std::memory_order_relaxed);
+  self.arrived.store(self.requests.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   uintptr_t at = arch::program_counter(context);
   if (between(at, kev_cp_begin, kev_cp_end)) {
     arch::set_program_counter(context, reinterpret_cast<uintptr_t>(kev_cp_redirect));

@@ -20,6 +20,8 @@ struct Record {
   // In the stub: the stack pointer of its frame, or of the innermost one if a handler interrupted it. 0 outside. After
   // a handler's siglongjmp out of a call it stays, until a signal finds it stale.
   std::atomic<uintptr_t> inside;
+  // The value of `requests` after the last signal.
+  std::atomic<uint32_t> arrived;
   // A canceller has taken it upon itself: those that come later have nothing to add.
   std::atomic<bool> told;
   // As pthread_setcancelstate() left it.

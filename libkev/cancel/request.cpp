@@ -126,6 +126,8 @@ uint32_t settle() {
   Record& self = cancel::self();
   uint32_t requests = self.requests.load(std::memory_order_acquire);
   if (requests == self.settled) return requests;
+  // Nothing to wait for: the request's own signal is what brought the thread here.
+  if (self.arrived.load(std::memory_order_relaxed) == requests) return self.settled = requests;
   if (in_use.load(std::memory_order_seq_cst) != 0) {
     uintptr_t me = this_thread();
     for (Slot& slot : slots) slot.wait_until_done(me);

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <functional>
 #include <thread>
-#include <vector>
 
 #include "cancel/record.hpp"
 #include "canceller_fixture.hpp"
@@ -52,8 +51,8 @@ inline bool libc_signals_everybody() { return ::strverscmp(::gnu_get_libc_versio
 
 class DisturbanceTest : public CancellerTest {
  protected:
-  // `body` runs as long as the canceller is at work on its thread.
-  void cancelled_all_the_time(std::function<void()> body, int cancellers = 1) {
+  // `body` runs as long as the canceller is at work on its thread, and counts its rounds in `passes`.
+  void cancelled_all_the_time(std::function<void()> body) {
     std::atomic<bool> started{false};
     stop = false;
     Target target([&] {
@@ -62,21 +61,22 @@ class DisturbanceTest : public CancellerTest {
       disable();
     });
     wait_for(started);
-    std::vector<std::thread> threads;
-    for (int i = 0; i < cancellers; ++i)
-      threads.emplace_back([&] {
-        Jitter jitter;
-        while (!stop) {
-          // As if it were the first each time: what a thread was told before is not told again.
-          record_of(target.thread()).told = false;
-          target.cancel();
-          ++cancellations;
-          jitter.pass(200'000);  // the thread waits for its cancellers: let it go on in between
-        }
-      });
+    std::thread canceller([&] {
+      Jitter jitter;
+      while (!stop) {
+        // As if it were the first each time: what a thread was told before is not told again. But a thread has one signal
+        // only, and knows by it that nobody else is at work on it: the last one must have been handled.
+        record_of(target.thread()).told = false;
+        const long before = passes;
+        target.cancel();
+        ++cancellations;
+        while (passes < before + 3 && !stop) ::sched_yield();
+        jitter.pass(100'000);
+      }
+    });
     sleep_ns(kTime);
     stop = true;
-    for (std::thread& thread : threads) thread.join();
+    canceller.join();
     EXPECT_FALSE(target.join());
     EXPECT_GT(cancellations, 100);
   }
@@ -88,7 +88,7 @@ class DisturbanceTest : public CancellerTest {
   const Descriptor zero{::open("/dev/zero", O_RDONLY | O_CLOEXEC)};
   char buffer[65536];
   std::atomic<bool> stop{false};
-  std::atomic<long> cancellations{0};
+  std::atomic<long> cancellations{0}, passes{0};
   Semaphore semaphore;
 };
 
