@@ -14,16 +14,20 @@
 
 namespace kev::preload {
 
+// In a child of vfork: drops its copies of ours, unless a filter is in the way, before which they were dropped. True if
+// there were any.
+inline bool drop_copies() { return !is_filtered() && process::discard_copies(); }
+
 // A number of ours, which the program cannot know: for it, the descriptor is not open.
 inline bool is_hidden(int fd) {
   if (!process::is_private(fd)) return false;
-  return process::in_vfork_child() ? process::is_copy_of_private(fd) : process::is_still_private(fd);
+  return process::in_vfork_child() ? !is_filtered() && process::is_copy_of_private(fd) : process::is_still_private(fd);
 }
 
-// Our own descriptors move out of the program's way; a child of vfork drops its copies.
+// Our own descriptors move out of the program's way.
 inline void leave_all_numbers() {
   if (process::in_vfork_child())
-    process::discard_copies();
+    drop_copies();
   else
     record::revoke_all();
 }
@@ -63,7 +67,7 @@ inline void option_was_set(int fd, int level, int option) {
 // Whether giving back our own descriptors may help a call that met the descriptor limit.
 inline bool gave_way(int error) {
   if (error != EMFILE || process::private_count.load(std::memory_order_relaxed) == 0) return false;
-  if (process::in_vfork_child()) return process::discard_copies();
+  if (process::in_vfork_child()) return drop_copies();
   record::revoke_for_a_while();
   return true;
 }

@@ -17,9 +17,13 @@ template <typename Fork>
 pid_t forked(Fork own) {
   pid_t pid = own();
   if (pid == 0) {
-    kev_vfork_depth = 0;  // should it come from a child of vfork: this one has memory of its own
+    // Should it come from a child of vfork: this one has memory of its own, and that one's filter.
+    bool filtered = process::in_filtered_vfork_child();
+    kev_vfork_depth = 0;
+    if (filtered) process::quiet.store(true, std::memory_order_relaxed);
     cancel::after_fork();
     check_process();
+    if (filtered) before_filter();
   }
   return pid;
 }
@@ -28,9 +32,10 @@ pid_t forked(Fork own) {
 int cloned(decltype(Next::clone) own, int (*function)(void*), void* stack, int flags, void* argument, pid_t* parent_id,
            void* tls, pid_t* child_id) {
   bool borrows = (flags & (CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK);
-  if (borrows) ++kev_vfork_depth;
+  int depth = kev_vfork_depth;
+  if (borrows) kev_vfork_depth = depth + 1;
   int pid = own(function, stack, flags, argument, parent_id, tls, child_id);
-  if (borrows) --kev_vfork_depth;
+  if (borrows) kev_vfork_depth = depth;
   return pid;
 }
 

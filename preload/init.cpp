@@ -18,6 +18,7 @@
 #include "mirror/tuning.hpp"
 #include "os/clock.hpp"
 #include "os/file.hpp"
+#include "preload/descriptors.hpp"
 #include "preload/shim.hpp"
 #include "process/generation.hpp"
 #include "process/quiet.hpp"
@@ -29,7 +30,6 @@
 namespace kev::preload {
 
 constinit Shim shim;
-constinit thread_local bool filtered_in_vfork_child = false;
 
 namespace {
 
@@ -234,7 +234,8 @@ void before_exit() {
 
 void before_filter() {
   if (process::in_vfork_child()) {
-    filtered_in_vfork_child = true;
+    drop_copies();
+    kev_vfork_depth |= process::kFilteredChild;
     return;
   }
   if (shim.cancels) cancel::before_filter();

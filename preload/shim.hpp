@@ -25,12 +25,8 @@ struct Shim {
 };
 extern Shim shim;
 
-// A child of vfork of this thread has installed a filter: its parent's words are not its own. Stays set; nobody but
-// such children looks at it.
-extern constinit thread_local bool filtered_in_vfork_child;
-
 // Whether no system call but the program's own may be made here.
-inline bool is_filtered() { return process::is_quiet() || (process::in_vfork_child() && filtered_in_vfork_child); }
+inline bool is_filtered() { return process::is_quiet() || process::in_filtered_vfork_child(); }
 
 // The definitions behind ours, also before the constructor.
 inline const Next& real() {

@@ -23,7 +23,7 @@ constexpr int kWindow = 16;
 constexpr long kSmallTable = 1024;
 constexpr int kMargin = 8;  // the guard stands at least this far below the lowest of ours
 constexpr int kMostLooks = 64;  // for a free number above the guard
-constexpr int kFileSignal = 63;  // by which a file of ours is known: none of ours ever sends one
+constexpr int kFileSignal = 33;  // by which a file of ours is known: libc's own, which no program sets; ours send none
 
 constinit std::atomic<int> highest_used{0};
 constinit std::atomic<int> known_table_size{0};
@@ -139,7 +139,8 @@ bool is_copy_of_private(int fd) { return is_private(fd) && os::file_signal(fd) =
 
 bool discard_copies() {
   bool found = false;
-  int end = static_cast<int>(fd_table_size.load(std::memory_order_acquire));
+  // Another thread of the parent's may end one of ours meanwhile: the search ends with the table.
+  int end = std::min(static_cast<int>(fd_table_size.load(std::memory_order_acquire)), table_size());
   for (int fd = private_guard.load(std::memory_order_relaxed), left = private_count.load(std::memory_order_relaxed);
        fd < end && left > 0; ++fd) {
     if (!is_private(fd)) continue;

@@ -19,8 +19,8 @@ kev_vfork:
 	ldr	x10, [x10, #:gottprel_lo12:kev_vfork_depth]
 	add	x9, x9, x10
 	ldr	w10, [x9]
-	add	w10, w10, #1
-	str	w10, [x9]
+	add	w11, w10, #1
+	str	w11, [x9]
 	mov	x0, #0x4111		/* CLONE_VM | CLONE_VFORK | SIGCHLD */
 	mov	x1, #0
 	mov	x2, #0
@@ -29,9 +29,7 @@ kev_vfork:
 	mov	x8, #SYS_clone
 	svc	#0
 	cbz	x0, 1f
-	ldr	w10, [x9]
-	sub	w10, w10, #1
-	str	w10, [x9]
+	str	w10, [x9]		/* whatever the child has made of it */
 	cmn	x0, #4095
 	b.cs	2f
 1:	ret

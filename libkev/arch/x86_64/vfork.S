@@ -17,7 +17,9 @@ kev_vfork:
 	.cfi_startproc
 	endbr64
 	movq	kev_vfork_depth@gottpoff(%rip), %rsi
-	addl	$1, %fs:(%rsi)
+	movl	%fs:(%rsi), %r8d
+	leal	1(%r8), %eax
+	movl	%eax, %fs:(%rsi)
 	popq	%rdi
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rdi
@@ -28,7 +30,7 @@ kev_vfork:
 	.cfi_offset %rip, -8
 	testq	%rax, %rax
 	jz	.Lchild
-	subl	$1, %fs:(%rsi)
+	movl	%r8d, %fs:(%rsi)	/* whatever the child has made of it */
 	xorl	%ecx, %ecx
 	rdsspq	%rcx
 	testq	%rcx, %rcx

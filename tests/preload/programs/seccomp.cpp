@@ -193,6 +193,15 @@ namespace {
   ::_exit(9);
 }
 
+[[gnu::noinline]] pid_t close_filtered(const std::vector<sock_filter>& code) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  install(code, Way::prctl);
+  for (int fd = 60; fd < 1024; ++fd)
+    if (::close(fd) != -1 || errno != EBADF) ::_exit(4);
+  ::_exit(::dup2(0, 1000) == 1000 && ::dup(0) > 0 ? 0 : 5);
+}
+
 }  // namespace
 
 // A sandboxing parent: the filter goes in between vfork and exec.
@@ -200,7 +209,12 @@ SCENARIO(filters_in_vfork_child) {
   Watched watched;
   watched.exercise();
   const std::vector<sock_filter> code = filter_of({SYS_ptrace}, kKill, SECCOMP_RET_ALLOW);
+  const std::vector<sock_filter> no_fcntl = filter_of({SYS_fcntl}, kKill, SECCOMP_RET_ALLOW);
   for (int i = 0; i < 5; ++i) {
+    if (i < 2) {
+      expect_success(close_filtered(no_fcntl));
+      watched.exercise();
+    }
     expect_success(start_filtered(code));
     watched.exercise();
   }
