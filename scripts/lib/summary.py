@@ -52,7 +52,7 @@ class Test:
             name = case.get('name', '')
             failure = case.find('failure') if case.find('failure') is not None else case.find('error')
             if failure is not None:
-                self.failed.append((name, self.one_line(failure)))
+                self.failed.append((name, self.one_line(failure) or self.last_words(name)))
             elif case.find('skipped') is not None or case.get('status') == 'notrun' or case.get('result') == 'skipped':
                 self.skipped.append((name, self.reason(case, name, reasons)))
             else:
@@ -69,8 +69,16 @@ class Test:
     @staticmethod
     def one_line(failure):
         """What a failed case says, without the path in front of the file's name."""
-        text = failure.get('message') or failure.text or 'no reason given'
+        text = failure.get('message') or failure.text or ''
         return re.sub(r'^\S*/', '', ' '.join(text.split()))[:400]
+
+    def last_words(self, name):
+        """The exception, or else the last line, among what a TAP case says of its failure."""
+        case = re.sub(r'^\d+\s+(- )?', '', name)
+        said = re.search(r'^not ok\b.*' + re.escape(case) + r'.*\n((?:#.*\n?)*)', self.text, re.MULTILINE)
+        lines = [line.lstrip('# ') for line in said.group(1).splitlines()] if said else []
+        errors = [line for line in lines if re.match(r'\w*(Error|Exception)\b', line)]
+        return (errors or lines or ['no reason given'])[-1][:400]
 
     @staticmethod
     def reason(case, name, reasons):

@@ -198,6 +198,11 @@ class Processes(RedisTest):
     def test_clients_have_the_same_descriptor_numbers_as_natively(self):
         def numbers(mode):
             server, port = self.server(mode=mode)
+            # The connection that found the server ready may still be open there.
+            with Redis(port) as alone:
+                server.wait_until(lambda: alone.ask('CLIENT', 'LIST').count(b' fd=') == 1, 'the others are gone')
+                self.assertEqual(alone.ask('QUIT'), 'OK')
+                self.assertEqual(alone.sock.recv(1), b'')  # closed there
             with Redis(port) as first, Redis(port) as second:
                 second.ask('PING')
                 found = re.findall(rb' fd=(\d+) ', first.ask('CLIENT', 'LIST'))
