@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 
 #include "call/epoll.hpp"
+#include "cancel/libc.hpp"
+#include "os/thread.hpp"
 #include "record/registry.hpp"
 #include "preload/shim.hpp"
 #include "process/fd_table.hpp"
@@ -15,8 +17,13 @@
 namespace kev::preload {
 
 // In a child of vfork: drops its copies of ours, unless a filter is in the way, before which they were dropped. True if
-// there were any.
-inline bool drop_copies() { return !is_filtered() && process::discard_copies(); }
+// there were any. A handler that runs as vfork() returns is in the parent, where they are no copies: libc's number of the
+// thread is the kernel's there.
+inline bool drop_copies() {
+  if (is_filtered()) return false;
+  int thread = cancel::thread_number(pthread_self());  // 0: nobody can tell
+  return thread != 0 && thread != os::thread_id() && process::discard_copies();
+}
 
 // A number of ours, which the program cannot know: for it, the descriptor is not open.
 inline bool is_hidden(int fd) {

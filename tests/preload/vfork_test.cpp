@@ -12,6 +12,7 @@ TEST(VforkTest, AChildThatClosesFromANumberAndExecutesLeavesTheParentsMirrors) {
 }
 TEST(VforkTest, AChildMayPoll) { expect_same("vfork", "polls_in_child", 100); }
 TEST(VforkTest, AChildHasAllNumbers) { expect_same("vfork", "numbers_in_child", 30); }
+TEST(VforkTest, AHandlerThatRunsAsItReturnsIsTheParents) { expect_same("vfork", "handler_as_it_returns", 60); }
 TEST(VforkTest, TheResultIsTheChildsId) { expect_same("vfork", "returns_the_childs_id", 0); }
 TEST(VforkTest, AFailureIsMinusOneAndErrno) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user who may have no more processes";

@@ -202,6 +202,22 @@ namespace {
   ::_exit(::dup2(0, 1000) == 1000 && ::dup(0) > 0 ? 0 : 5);
 }
 
+// A child of the filtered child has memory of its own, and the filter.
+[[gnu::noinline]] pid_t fork_filtered(const std::vector<sock_filter>& code, Watched& watched) {
+  const pid_t child = ::vfork();
+  if (child != 0) return child;
+  install(code, Way::prctl);
+  const pid_t grandchild = ::fork();
+  if (grandchild == 0) {
+    watched.exercise();
+    ::_exit(0);
+  }
+  int status = -1;
+  while (::waitpid(grandchild, &status, 0) < 0) {
+  }
+  ::_exit(status == 0 ? 0 : 6);
+}
+
 }  // namespace
 
 // A sandboxing parent: the filter goes in between vfork and exec.
@@ -209,10 +225,13 @@ SCENARIO(filters_in_vfork_child) {
   Watched watched;
   watched.exercise();
   const std::vector<sock_filter> code = filter_of({SYS_ptrace}, kKill, SECCOMP_RET_ALLOW);
+  const std::vector<sock_filter> no_epoll = filter_of({SYS_epoll_create1, SYS_epoll_ctl, SYS_eventfd2}, kKill, SECCOMP_RET_ALLOW);
   const std::vector<sock_filter> no_fcntl = filter_of({SYS_fcntl}, kKill, SECCOMP_RET_ALLOW);
   for (int i = 0; i < 5; ++i) {
     if (i < 2) {
       expect_success(close_filtered(no_fcntl));
+      watched.exercise();
+      expect_success(fork_filtered(no_epoll, watched));
       watched.exercise();
     }
     expect_success(start_filtered(code));

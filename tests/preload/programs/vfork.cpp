@@ -135,6 +135,34 @@ SCENARIO(numbers_in_child) {
   watched.exercise();
 }
 
+// A signal that came while the parent was stopped: its handler runs before vfork() has returned, in the parent's own table.
+SCENARIO(handler_as_it_returns) {
+  static volatile int handled;
+  Watched watched;
+  watched.fire(3);
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    const int high = ::fcntl(0, F_DUPFD_CLOEXEC, 1000);
+    if (high >= 1000) handled = handled + 1;
+    ::close(high);
+  };
+  CHECK(::sigaction(SIGUSR1, &action, nullptr) == 0);
+  for (int i = 0; i < 20; ++i) {
+    watched.expect({3}, 4);
+    const auto before = open_numbers();
+    const pid_t child = ::vfork();
+    if (child == 0) {
+      ::kill(::getppid(), SIGUSR1);
+      ::_exit(0);
+    }
+    expect_success(child);
+    CHECK(open_numbers() == before);
+  }
+  CHECK(handled == 20);
+  watched.calm(3);
+  watched.exercise();
+}
+
 SCENARIO(returns_the_childs_id) {
   for (int i = 0; i < 50; ++i) {
     const pid_t child = start_exit(i % 7);
