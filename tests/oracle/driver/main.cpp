@@ -25,7 +25,7 @@ struct Options {
   uint64_t seed = 0;
   double seconds = 1e9;
   uint64_t operations = UINT64_MAX, sequences = UINT64_MAX;
-  int share = -1;     // per cent of the waits that the core must answer
+  int share = 50;     // per cent of the waits that the core must answer
   int failures = 3;   // differences to look into before giving up
   bool print = false;
   bool unsteady = false;  // show these, too
@@ -67,8 +67,6 @@ Options parse(int argc, char** argv) {
       case 'q': options.quick = true; break;
       default: usage();
     }
-  // Where cost decides, most of these small arrays are left to the kernel.
-  if (options.share < 0) options.share = options.engine == "auto" ? 20 : 50;
   if (options.world.empty() || options.preload.empty() || optind != argc) usage();
   return options;
 }
