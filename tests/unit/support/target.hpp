@@ -12,9 +12,12 @@
 #include <functional>
 #include <string>
 
+#include "../../support/jitter.hpp"
 #include "cancel/canceller.hpp"
 
 namespace unit {
+
+using test_support::Jitter;
 
 // The test cannot go on.
 [[noreturn]] inline void give_up(const char* what) {
@@ -80,18 +83,6 @@ inline void set_state(int state) {
 inline void disable() { set_state(PTHREAD_CANCEL_DISABLE); }
 inline void enable() { set_state(PTHREAD_CANCEL_ENABLE); }
 inline void set_type(int type) { ::pthread_setcanceltype(type, nullptr); }
-
-// A moment of another length each time, far below a time slice.
-class Jitter {
- public:
-  void pass(unsigned most) {
-    state_ = state_ * 1664525u + 1013904223u;
-    for (volatile unsigned i = (state_ >> 8) % most; i > 0;) i = i - 1;
-  }
-
- private:
-  unsigned state_ = 12345;
-};
 
 inline void wait_for(const std::atomic<bool>& flag) {
   while (!flag.load()) ::sched_yield();

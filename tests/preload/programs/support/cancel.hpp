@@ -17,6 +17,7 @@
 #include <atomic>
 #include <functional>
 
+#include "../../../support/jitter.hpp"
 #include "support/process.hpp"
 
 namespace scenario {
@@ -80,16 +81,7 @@ class Thread {
   pthread_t id_;
 };
 
-class Jitter {
- public:
-  void pass(unsigned most) {
-    state_ = state_ * 1664525u + 1013904223u;
-    for (volatile unsigned i = (state_ >> 8) % most; i > 0;) i = i - 1;
-  }
-
- private:
-  unsigned state_ = 4711;
-};
+using test_support::Jitter;
 
 // The kernel's word, which the C library does not tell whole.
 inline unsigned long signal_mask() {
