@@ -24,7 +24,9 @@ namespace process = kev::process;
 namespace {
 
 // What of a system call the shim has to know.
-enum class Effect { none, closes, closes_range, makes, makes_pair, takes_number, controls, limits, filters, separates, watches, sets_option };
+enum class Effect {
+  none, closes, closes_range, makes, makes_pair, takes_number, controls, limits, filters, separates, watches, sets_option
+};
 
 Effect effect_of(long number, long a, long b) {
   switch (number) {

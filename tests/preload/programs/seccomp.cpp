@@ -225,7 +225,8 @@ SCENARIO(filters_in_vfork_child) {
   Watched watched;
   watched.exercise();
   const std::vector<sock_filter> code = filter_of({SYS_ptrace}, kKill, SECCOMP_RET_ALLOW);
-  const std::vector<sock_filter> no_epoll = filter_of({SYS_epoll_create1, SYS_epoll_ctl, SYS_eventfd2}, kKill, SECCOMP_RET_ALLOW);
+  const std::vector<sock_filter> no_epoll =
+      filter_of({SYS_epoll_create1, SYS_epoll_ctl, SYS_eventfd2}, kKill, SECCOMP_RET_ALLOW);
   const std::vector<sock_filter> no_fcntl = filter_of({SYS_fcntl}, kKill, SECCOMP_RET_ALLOW);
   for (int i = 0; i < 5; ++i) {
     if (i < 2) {
